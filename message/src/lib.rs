@@ -1,0 +1,11 @@
+//! What a message of a campaign is: templates, addresses, the MIME form, and what an SMTP reply means.
+//!
+//! No I/O and no clock: the same input gives the same bytes, so what a preview shows is what is sent.
+
+pub mod address;
+mod context;
+pub mod mail;
+pub mod reply;
+mod tags;
+pub mod template;
+mod text;

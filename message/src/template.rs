@@ -1,0 +1,359 @@
+//! Templates: checked when they are saved, compiled once per version, rendered once per recipient.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use minijinja::machinery::Token;
+use minijinja::value::{Serde, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, escape_formatter};
+use serde_json::Map;
+
+use crate::context;
+use crate::tags::{Piece, Spanned, pieces};
+use crate::text;
+
+/// Variables that every template may use, besides the declared ones.
+const STANDARD: [&str; 3] = ["email", "first_name", "name"];
+
+/// Bounds time and size of one rendered part: a unit is an instruction or 64 bytes of output, so about 3 MB.
+const FUEL: u64 = 50_000;
+
+/// Depth of nested blocks and macros; within the smallest stack that runs it, a thread of PostgreSQL.
+const RECURSION: usize = 64;
+
+/// A part of a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    Subject,
+    Html,
+    Text,
+}
+
+impl Part {
+    fn as_str(self) -> &'static str {
+        match self {
+            Part::Subject => "subject",
+            Part::Html => "html",
+            Part::Text => "text",
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What an author writes.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    pub subject: &'a str,
+    pub html: &'a str,
+    /// `None` = the text part is made from the HTML.
+    pub text: Option<&'a str>,
+    /// Declared variables, besides `first_name`, `name` and `email`.
+    pub variables: &'a [String],
+}
+
+/// Why a template cannot be compiled. Line and column count from 1, the column in characters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{part}, line {line}, column {column}: {message}")]
+pub struct TemplateError {
+    pub part: Part,
+    pub line: usize,
+    pub column: usize,
+    pub message: String,
+    /// What the author may have meant.
+    pub hint: Option<String>,
+}
+
+/// Why a message cannot be made for one recipient. Holds no value of a variable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{part}, line {line}: {message}")]
+pub struct RenderError {
+    pub part: Part,
+    /// From 1.
+    pub line: usize,
+    pub message: String,
+}
+
+/// The parts of a message for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// One line without control characters.
+    pub subject: String,
+    pub html: String,
+    pub text: String,
+}
+
+/// A compiled template.
+pub struct Template {
+    env: Environment<'static>,
+    has_text: bool,
+    used: Vec<String>,
+}
+
+impl Template {
+    /// Checks the syntax of all parts, and that they use no variable, filter or test that does not exist.
+    pub fn compile(source: &Source<'_>) -> Result<Template, TemplateError> {
+        let mut env = environment();
+        let mut used = BTreeSet::new();
+        let parts = [
+            (Part::Subject, Some(source.subject)),
+            (Part::Html, Some(source.html)),
+            (Part::Text, source.text),
+        ];
+        for (part, text) in parts {
+            let Some(text) = text else { continue };
+            env.add_template_owned(part.as_str(), text.to_owned())
+                .map_err(|error| syntax_error(part, text, &error))?;
+            let read = undeclared(&env, part);
+            check_names(&env, part, text, &read, source.variables)?;
+            used.extend(read);
+        }
+        let failed = |message: String| TemplateError {
+            part: Part::Html,
+            line: 1,
+            column: 1,
+            message,
+            hint: None,
+        };
+        let html =
+            context::with_encodings(source.html).map_err(|error| failed(error.to_string()))?;
+        env.add_template_owned(Part::Html.as_str(), html)
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Template {
+            env,
+            has_text: source.text.is_some(),
+            used: used.into_iter().collect(),
+        })
+    }
+
+    /// The variables that the parts read, sorted.
+    pub fn used(&self) -> &[String] {
+        &self.used
+    }
+
+    /// Renders the parts for one recipient. `email` is the variable of that name, whatever `vars` says; a null counts
+    /// as missing, and a variable that is missing where it is printed is an error.
+    pub fn render(
+        &self,
+        email: &str,
+        vars: &Map<String, serde_json::Value>,
+    ) -> Result<Rendered, RenderError> {
+        let context = Value::from_pairs(
+            vars.iter()
+                .filter(|(name, value)| !value.is_null() && *name != "email")
+                .map(|(name, value)| (name.as_str(), Value::from(Serde(value))))
+                .chain([("email", Value::from(email))]),
+        );
+        let subject = self.part(Part::Subject, &context)?;
+        let html = self.part(Part::Html, &context)?;
+        let text = if self.has_text {
+            self.part(Part::Text, &context)?
+        } else {
+            text::from_html(&html).map_err(|message| RenderError {
+                part: Part::Text,
+                line: 1,
+                message,
+            })?
+        };
+        Ok(Rendered {
+            subject: one_line(&subject),
+            html,
+            text,
+        })
+    }
+
+    fn part(&self, part: Part, context: &Value) -> Result<String, RenderError> {
+        self.env
+            .get_template(part.as_str())
+            .and_then(|template| template.render(context.clone()))
+            .map_err(|error| RenderError {
+                part,
+                line: error.line().unwrap_or(1),
+                message: self.with_missing(&error, context),
+            })
+    }
+
+    /// The engine does not say which variable is undefined.
+    fn with_missing(&self, error: &minijinja::Error, context: &Value) -> String {
+        let missing: Vec<&str> = self
+            .used
+            .iter()
+            .map(String::as_str)
+            .filter(|name| {
+                context
+                    .get_attr(name)
+                    .is_ok_and(|value| value.is_undefined())
+            })
+            .collect();
+        let message = describe(error);
+        if error.kind() == ErrorKind::UndefinedError && !missing.is_empty() {
+            return format!("{message} (without a value: {})", missing.join(", "));
+        }
+        message
+    }
+}
+
+/// Control characters and line breaks, which would begin a new header, become one space.
+pub(crate) fn one_line(text: &str) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let mut parts = text
+        .split(breaks)
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    let mut line = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        line.push(' ');
+        line.push_str(part);
+    }
+    line
+}
+
+fn environment() -> Environment<'static> {
+    let mut env = Environment::new();
+    env.set_debug(false);
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_fuel(Some(FUEL));
+    env.set_recursion_limit(RECURSION);
+    env.set_auto_escape_callback(|name| {
+        if name == Part::Html.as_str() {
+            AutoEscape::Html
+        } else {
+            AutoEscape::None
+        }
+    });
+    env.set_formatter(|out, state, value| {
+        context::refuse_null(value)?;
+        escape_formatter(out, state, value)
+    });
+    // Both would print the values of all variables or build what no message needs.
+    env.remove_global("debug");
+    env.remove_global("dict");
+    context::add_filters(&mut env);
+    env
+}
+
+/// Names that a part reads and does not set itself.
+fn undeclared(env: &Environment<'_>, part: Part) -> BTreeSet<String> {
+    env.get_template(part.as_str())
+        .map(|template| template.undeclared_variables(false))
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|name| env.globals().all(|(global, _)| global != name))
+        .collect()
+}
+
+fn check_names(
+    env: &Environment<'_>,
+    part: Part,
+    source: &str,
+    read: &BTreeSet<String>,
+    declared: &[String],
+) -> Result<(), TemplateError> {
+    let allowed: BTreeSet<&str> = STANDARD
+        .into_iter()
+        .chain(declared.iter().map(String::as_str))
+        .collect();
+    let unknown: BTreeSet<&str> = read
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !allowed.contains(name))
+        .collect();
+    for piece in pieces(source) {
+        let (Piece::Output(tokens) | Piece::Statement(tokens)) = &piece else {
+            continue;
+        };
+        for (i, token) in tokens.iter().enumerate() {
+            let Some(name) = token.name() else { continue };
+            let before = i.checked_sub(1).and_then(|i| tokens.get(i));
+            let message = if is_filter(&piece, before) {
+                if has_filter(env, name) {
+                    continue;
+                }
+                format!("unknown filter `{name}`")
+            } else if unknown.contains(name) && is_variable(before, tokens.get(i + 1)) {
+                format!("unknown variable `{name}`")
+            } else {
+                continue;
+            };
+            let hint = message
+                .starts_with("unknown variable")
+                .then(|| suggestion(name, &allowed));
+            let (line, column) = position(source, token.at.start);
+            return Err(TemplateError {
+                part,
+                line,
+                column,
+                message,
+                hint,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// `| name`, or `{% filter name %}`.
+fn is_filter(piece: &Piece<'_>, before: Option<&Spanned<'_>>) -> bool {
+    before.is_some_and(|before| match before.token {
+        Token::Pipe => true,
+        Token::Ident("filter") => matches!(piece, Piece::Statement(_)),
+        _ => false,
+    })
+}
+
+/// Neither an attribute, nor a test, nor the name of an argument.
+fn is_variable(before: Option<&Spanned<'_>>, after: Option<&Spanned<'_>>) -> bool {
+    !before.is_some_and(|t| matches!(t.token, Token::Dot | Token::Ident("is")))
+        && !after.is_some_and(|t| matches!(t.token, Token::Assign))
+}
+
+fn has_filter(env: &Environment<'_>, name: &str) -> bool {
+    !matches!(env.empty_state().apply_filter(name, &[]), Err(error) if error.kind() == ErrorKind::UnknownFilter)
+}
+
+fn suggestion(name: &str, allowed: &BTreeSet<&str>) -> String {
+    let near = allowed
+        .iter()
+        .map(|other| (strsim::osa_distance(name, other), *other))
+        .filter(|(distance, other)| *distance <= 2 && *distance < other.chars().count())
+        .min();
+    match near {
+        Some((_, other)) => format!("Did you mean `{other}`?"),
+        None => format!(
+            "The variables are {}.",
+            Vec::from_iter(allowed.iter().copied()).join(", ")
+        ),
+    }
+}
+
+fn syntax_error(part: Part, source: &str, error: &minijinja::Error) -> TemplateError {
+    let (line, column) = match error.range() {
+        Some(range) => position(source, range.start),
+        None => (error.line().unwrap_or(1), 1),
+    };
+    TemplateError {
+        part,
+        line,
+        column,
+        message: describe(error),
+        hint: None,
+    }
+}
+
+fn describe(error: &minijinja::Error) -> String {
+    match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    }
+}
+
+/// Line and column, from 1, of a byte of the source.
+fn position(source: &str, offset: usize) -> (usize, usize) {
+    let before = source.get(..offset).unwrap_or(source);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    (line, before[line_start..].chars().count() + 1)
+}

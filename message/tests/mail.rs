@@ -1,0 +1,206 @@
+//! Built messages, read back by another parser.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, SystemTime};
+
+use mail_parser::{MessageParser, MimeHeaders};
+use message::mail::{BuildError, Identity, Sender, build};
+use message::template::Rendered;
+use uuid::Uuid;
+
+fn identity() -> Identity {
+    Identity {
+        job_id: Uuid::from_u128(0x1234),
+        pos: 42,
+        date: SystemTime::UNIX_EPOCH + Duration::from_secs(1_772_100_000),
+    }
+}
+
+fn rendered(subject: &str) -> Rendered {
+    Rendered {
+        subject: subject.to_owned(),
+        html: "<p>Hola José 🎉</p>\n<p>.</p>\n".to_owned(),
+        text: "Hola José 🎉\n.\n".to_owned(),
+    }
+}
+
+fn built(name: Option<&str>, rendered: &Rendered) -> Vec<u8> {
+    let sender = Sender {
+        email: "team@example.org",
+        name,
+    };
+    build(&sender, "ana@example.com", rendered, &identity()).unwrap()
+}
+
+fn assert_wire_form(bytes: &[u8]) {
+    assert!(bytes.is_ascii());
+    assert!(bytes.ends_with(b"\r\n"));
+    for line in bytes.split(|&b| b == b'\n') {
+        assert!(line.len() <= 999);
+        assert!(line.is_empty() || line.ends_with(b"\r"));
+        assert_eq!(
+            line.iter().filter(|&&b| b == b'\r').count(),
+            line.len().min(1)
+        );
+    }
+}
+
+#[test]
+fn another_parser_reads_what_was_meant() {
+    let bytes = built(Some("OpenClaw Meetups"), &rendered("¿Vienes, José? 🎉"));
+    assert_wire_form(&bytes);
+    let mail = MessageParser::default().parse(&bytes).unwrap();
+    assert_eq!(mail.subject(), Some("¿Vienes, José? 🎉"));
+    let from = mail.from().unwrap().first().unwrap();
+    assert_eq!(from.name(), Some("OpenClaw Meetups"));
+    assert_eq!(from.address(), Some("team@example.org"));
+    assert_eq!(
+        mail.to().unwrap().first().unwrap().address(),
+        Some("ana@example.com")
+    );
+    assert_eq!(
+        mail.message_id(),
+        Some("00000000000000000000000000001234.42@example.org")
+    );
+    assert_eq!(mail.date().unwrap().to_timestamp(), 1_772_100_000);
+    assert_eq!(mail.header_raw("MIME-Version").map(str::trim), Some("1.0"));
+    let kind = mail.content_type().unwrap();
+    assert_eq!(
+        (kind.ctype(), kind.subtype()),
+        ("multipart", Some("alternative"))
+    );
+    assert_eq!(
+        mail.parts[1].content_type().unwrap().subtype(),
+        Some("plain")
+    );
+    assert_eq!(
+        mail.parts[2].content_type().unwrap().subtype(),
+        Some("html")
+    );
+    assert_eq!(
+        mail.body_text(0).unwrap().replace("\r\n", "\n").trim_end(),
+        "Hola José 🎉\n."
+    );
+    assert_eq!(
+        mail.body_html(0).unwrap().replace("\r\n", "\n").trim_end(),
+        "<p>Hola José 🎉</p>\n<p>.</p>"
+    );
+}
+
+#[test]
+fn every_attempt_is_the_same_mail_byte_for_byte() {
+    assert_eq!(
+        built(Some("Ünï"), &rendered("s")),
+        built(Some("Ünï"), &rendered("s"))
+    );
+}
+
+#[test]
+fn another_recipient_has_another_message_id_and_boundary() {
+    let sender = Sender {
+        email: "team@example.org",
+        name: None,
+    };
+    let other = Identity {
+        pos: 43,
+        ..identity()
+    };
+    let bytes = build(&sender, "ana@example.com", &rendered("s"), &other).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(
+        text.contains("boundary=\"=_00000000000000000000000000001234.43\""),
+        "{text}"
+    );
+    assert_eq!(
+        other.message_id(sender.email),
+        "<00000000000000000000000000001234.43@example.org>"
+    );
+}
+
+#[test]
+fn a_subject_or_a_name_cannot_bring_in_a_header() {
+    let evil = "x\r\nBcc: evil@example.com\r\n\r\n<b>";
+    let bytes = built(Some(evil), &rendered(evil));
+    assert_wire_form(&bytes);
+    let mail = MessageParser::default().parse(&bytes).unwrap();
+    assert!(mail.bcc().is_none());
+    assert_eq!(mail.subject(), Some("x Bcc: evil@example.com <b>"));
+    assert_eq!(
+        mail.from().unwrap().first().unwrap().name(),
+        Some("x Bcc: evil@example.com <b>")
+    );
+}
+
+#[test]
+fn difficult_names_and_subjects_come_back_unchanged() {
+    let long = "Ñandú ".repeat(80) + "O'Connor";
+    let words = "word ".repeat(400) + "end";
+    for text in [
+        "O'Connor, \"Ana\" <x@y>",
+        "José 🎉👩‍👩‍👧 Ñandú",
+        "a=?utf-8?q?b?=c",
+        "=?utf-8?q?b?=",
+        &long,
+        &words,
+        &"ñ".repeat(1500),
+    ] {
+        let bytes = built(Some(text), &rendered(text));
+        assert_wire_form(&bytes);
+        let mail = MessageParser::default().parse(&bytes).unwrap();
+        assert_eq!(mail.subject(), Some(text));
+        assert_eq!(mail.from().unwrap().first().unwrap().name(), Some(text));
+    }
+}
+
+#[test]
+fn long_lines_and_lone_carriage_returns_become_lines_that_smtp_allows() {
+    for line in ["x".repeat(5000), "ñ".repeat(5000), "a\rb\r\nc\n".repeat(10)] {
+        let body = Rendered {
+            subject: "s".into(),
+            html: line.clone(),
+            text: line.clone(),
+        };
+        let bytes = built(None, &body);
+        assert_wire_form(&bytes);
+        let mail = MessageParser::default().parse(&bytes).unwrap();
+        let expected = line.replace("\r\n", "\n").replace('\r', "\n");
+        assert_eq!(
+            mail.body_text(0).unwrap().replace("\r\n", "\n").trim_end(),
+            expected.trim_end()
+        );
+    }
+}
+
+#[test]
+fn a_header_that_cannot_be_folded_is_encoded() {
+    let text = "x".repeat(3000);
+    let bytes = built(Some(&text), &rendered(&text));
+    assert_wire_form(&bytes);
+    let mail = MessageParser::default().parse(&bytes).unwrap();
+    assert_eq!(mail.subject(), Some(text.as_str()));
+}
+
+#[test]
+fn wrong_addresses_are_refused_without_naming_them() {
+    let build_with = |from: &str, to: &str| {
+        build(
+            &Sender {
+                email: from,
+                name: None,
+            },
+            to,
+            &rendered("s"),
+            &identity(),
+        )
+    };
+    assert_eq!(
+        build_with("a b@x", "a@example.com"),
+        Err(BuildError::Sender)
+    );
+    assert_eq!(
+        build_with("a@example.com", "a\r\nRCPT@x"),
+        Err(BuildError::Recipient)
+    );
+    assert!(!BuildError::Recipient.to_string().contains('@'));
+}

@@ -1,0 +1,288 @@
+//! What is checked when a template is saved, and how it renders.
+
+#![allow(clippy::unwrap_used)]
+
+use message::template::{Part, RenderError, Rendered, Source, Template, TemplateError};
+use serde_json::{Map, Value, json};
+
+fn compile(subject: &str, html: &str, text: Option<&str>) -> Result<Template, TemplateError> {
+    Template::compile(&Source {
+        subject,
+        html,
+        text,
+        variables: &["city".to_owned(), "items".to_owned()],
+    })
+}
+
+fn error(html: &str) -> TemplateError {
+    compile("s", html, None).err().unwrap()
+}
+
+fn render(template: &Template, vars: Value) -> Result<Rendered, RenderError> {
+    let vars: Map<String, Value> = vars.as_object().cloned().unwrap();
+    template.render("ana@example.com", &vars)
+}
+
+#[test]
+fn an_unknown_variable_is_named_with_its_place_and_the_nearest_name() {
+    let found = error("<p>ñ</p>\n<p>ñ {{ city }} {% if cty %}{% endif %}");
+    assert_eq!((found.part, found.line, found.column), (Part::Html, 2, 23));
+    assert_eq!(found.message, "unknown variable `cty`");
+    assert_eq!(found.hint.as_deref(), Some("Did you mean `city`?"));
+    assert_eq!(
+        found.to_string(),
+        "html, line 2, column 23: unknown variable `cty`"
+    );
+}
+
+#[test]
+fn without_a_near_name_the_hint_lists_the_variables() {
+    assert_eq!(
+        error("{{ company }}").hint.as_deref(),
+        Some("The variables are city, email, first_name, items, name.")
+    );
+}
+
+#[test]
+fn each_part_is_checked() {
+    assert_eq!(
+        compile("{{ x }}", "", None).err().unwrap().part,
+        Part::Subject
+    );
+    assert_eq!(compile("", "{{ x }}", None).err().unwrap().part, Part::Html);
+    assert_eq!(
+        compile("", "", Some("{{ x }}")).err().unwrap().part,
+        Part::Text
+    );
+}
+
+#[test]
+fn an_attribute_or_an_argument_of_the_same_name_is_not_the_variable() {
+    let found =
+        error("{{ items.cty }}{{ items|map(attribute='cty') }}{{ items|join(d='-') }}{{ cty }}");
+    assert_eq!(found.column, 74);
+}
+
+#[test]
+fn a_syntax_error_has_line_and_column() {
+    let found = error("<p>\n  {{ name }} {% if %}x{% endif %}");
+    assert_eq!((found.line, found.column), (2, 20));
+    assert!(
+        found.message.starts_with("syntax error"),
+        "{}",
+        found.message
+    );
+    let found = error("a\n{% if name %}x");
+    assert_eq!(found.line, 2);
+}
+
+#[test]
+fn an_unknown_filter_is_found_when_the_template_is_saved() {
+    let found = error("\n{{ name|uper }}");
+    assert_eq!((found.line, found.column), (2, 9));
+    assert_eq!(found.message, "unknown filter `uper`");
+    assert_eq!(
+        error("{% filter nope %}x{% endfilter %}").message,
+        "unknown filter `nope`"
+    );
+}
+
+#[test]
+fn loop_variables_set_variables_and_macro_arguments_are_known() {
+    let template = compile(
+        "s",
+        "{% macro m(a) %}[{{ a }}]{% endmacro %}{% set n = city %}{% for i in items %}{{ loop.index }}{{ m(i) }}{{ n }}{% endfor %}{{ range(2)|join }}",
+        None,
+    )
+    .unwrap();
+    assert_eq!(template.used(), ["city", "items"]);
+    let html = render(&template, json!({"city": "x", "items": ["a", "b"]}))
+        .unwrap()
+        .html;
+    assert_eq!(html, "1[a]x2[b]x01");
+}
+
+#[test]
+fn the_variables_of_all_parts_are_listed_once() {
+    let template = compile("{{ name }}", "{{ city }}{{ name }}", Some("{{ email }}")).unwrap();
+    assert_eq!(template.used(), ["city", "email", "name"]);
+}
+
+#[test]
+fn neither_debug_nor_dict_nor_other_templates_can_be_reached() {
+    for html in [
+        "{{ debug() }}",
+        "{{ dict() }}",
+        "{% include 'html' %}",
+        "{% extends 'html' %}",
+    ] {
+        assert!(compile("s", html, None).is_err(), "{html}");
+    }
+}
+
+#[test]
+fn a_missing_variable_and_a_null_are_errors_where_they_are_printed() {
+    for html in [
+        "\n{{ city }}",
+        "\n<a href='?{{ city }}'>",
+        "\n<p {{ city }}>",
+        "\n{{ city ~ 'x' }}",
+        "\n{{ city|upper }}",
+    ] {
+        let template = compile("s", html, None).unwrap();
+        for vars in [json!({}), json!({"city": null})] {
+            let error = render(&template, vars).unwrap_err();
+            assert_eq!((error.part, error.line), (Part::Html, 2), "{html}");
+        }
+    }
+}
+
+#[test]
+fn the_variables_without_a_value_are_named() {
+    for html in [
+        "{{ city }}",
+        "<a href='?{{ city }}'>",
+        "<p {{city}}>",
+        "{{ city|upper }}",
+        "{% if city %}x{% endif %}",
+    ] {
+        let template = compile("s", html, None).unwrap();
+        let error = render(&template, json!({})).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "html, line 1: undefined value (without a value: city)",
+            "{html}"
+        );
+    }
+}
+
+#[test]
+fn a_null_inside_a_value_is_an_error_too() {
+    for html in [
+        "{{ city.x }}",
+        "<a href='?{{ city.x }}'>",
+        "<p {{ city.x }}>",
+    ] {
+        let template = compile("s", html, None).unwrap();
+        assert!(
+            render(&template, json!({"city": {"x": null}})).is_err(),
+            "{html}"
+        );
+    }
+}
+
+#[test]
+fn a_default_stands_in_for_a_missing_variable_or_a_null() {
+    let template = compile(
+        "s",
+        "<a href='?{{ city|default(\"a b\") }}'>{% if city is defined %}!{% endif %}",
+        None,
+    )
+    .unwrap();
+    for vars in [json!({}), json!({"city": null})] {
+        assert_eq!(render(&template, vars).unwrap().html, "<a href='?a%20b'>");
+    }
+}
+
+#[test]
+fn subject_and_text_are_not_escaped() {
+    let template = compile("{{ name }} & co", "x", Some("{{ name }} & <co>")).unwrap();
+    let rendered = render(&template, json!({"name": "O'Connor <x> \"y\""})).unwrap();
+    assert_eq!(rendered.subject, "O'Connor <x> \"y\" & co");
+    assert_eq!(rendered.text, "O'Connor <x> \"y\" & <co>");
+}
+
+#[test]
+fn control_characters_and_line_breaks_in_a_subject_become_one_space() {
+    let template = compile("Hola {{ name }}\n", "x", None).unwrap();
+    let rendered = render(
+        &template,
+        json!({"name": "Ana\r\nBcc: x@example.com\0\u{2028}\tz\u{85}"}),
+    )
+    .unwrap();
+    assert_eq!(rendered.subject, "Hola Ana Bcc: x@example.com z");
+}
+
+#[test]
+fn the_variable_email_is_the_recipients_address() {
+    let template = compile("{{ email }}", "x", None).unwrap();
+    assert_eq!(
+        render(&template, json!({"email": "other@example.com"}))
+            .unwrap()
+            .subject,
+        "ana@example.com"
+    );
+}
+
+#[test]
+fn a_template_cannot_run_for_ever_or_grow_without_bound() {
+    for html in [
+        "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+        "{% for a in range(100000) %}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{% endfor %}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "<a href='?{% for a in range(40000) %}{{ city }}{% endfor %}'>",
+    ] {
+        let template = compile("s", html, None).unwrap();
+        let city = "ñ".repeat(2000);
+        assert!(render(&template, json!({"city": city})).is_err(), "{html}");
+    }
+}
+
+#[test]
+fn an_error_does_not_tell_the_values() {
+    let template = compile("s", "{{ city.x.y }}{{ city + 1 }}", None).unwrap();
+    for vars in [
+        json!({"city": "secret"}),
+        json!({"city": {"x": {"y": "secret"}}}),
+    ] {
+        let error = render(&template, vars).unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn without_a_text_part_one_is_made_from_the_html_with_whole_links() {
+    let link = format!(
+        "https://example.com/{}?name={{{{ name }}}}",
+        "p".repeat(120)
+    );
+    let html = format!(
+        "<style>p {{}}</style><table><tr><td><h1>Hola</h1></td></tr><tr><td>A &amp; {{{{ name }}}} <a href=\"{link}\">Form</a></td></tr></table>"
+    );
+    let template = compile("s", &html, None).unwrap();
+    let rendered = render(&template, json!({"name": "José O'Connor"})).unwrap();
+    assert!(
+        rendered.text.contains("A & José O'Connor [Form]"),
+        "{}",
+        rendered.text
+    );
+    let link = link.replace("{{ name }}", "Jos%C3%A9%20O%27Connor");
+    assert!(
+        rendered.text.lines().any(|line| line.ends_with(&link)),
+        "{}",
+        rendered.text
+    );
+    assert!(!rendered.text.contains("style"), "{}", rendered.text);
+    assert_eq!(
+        rendered,
+        render(&template, json!({"name": "José O'Connor"})).unwrap()
+    );
+}
+
+#[test]
+fn deeply_nested_html_does_not_exhaust_the_stack() {
+    let template = compile("s", &"<div>".repeat(4_000), None).unwrap();
+    let on_small_stack = std::thread::Builder::new()
+        .stack_size(1 << 20)
+        .spawn(move || render(&template, json!({})).is_ok());
+    assert!(on_small_stack.unwrap().join().unwrap());
+}
+
+#[test]
+fn html_that_would_take_too_long_to_convert_asks_for_a_text_part() {
+    let html = "<div>".repeat(30_000);
+    let template = compile("s", &html, None).unwrap();
+    assert_eq!(render(&template, json!({})).unwrap_err().part, Part::Text);
+    let template = compile("s", &html, Some("t")).unwrap();
+    assert_eq!(render(&template, json!({})).unwrap().text, "t");
+}
