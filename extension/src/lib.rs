@@ -1,0 +1,125 @@
+//! The extension `pg_campaign`: the SQL of `sql/`, and the leaves of the crate `message` that it calls.
+//!
+//! Leaves take and return values only. They read no table and run no query, and SQLSTATEs of the domain (`CPxxx`) are
+//! raised in SQL, because pgrx knows only PostgreSQL's own.
+
+use message::address;
+use message::template::{Source, Template};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use pgrx::{JsonB, function_name};
+use serde_json::{Value, json};
+
+::pgrx::pg_module_magic!(name, version);
+
+// The foot of the chain: leaves are created before the first file of `sql/`.
+extension_sql!(
+    "",
+    name = "leaves",
+    requires = [fold_address, check_template, template_variables, render]
+);
+include!(concat!(env!("OUT_DIR"), "/install.rs"));
+
+/// The address as duplicates are found by (trimmed, lower-case, IDNA domain); null where no mail can be delivered to it.
+#[pg_extern(name = "_fold_address", immutable, strict, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn fold_address(address: &str) -> Option<String> {
+    address::fold(address)
+}
+
+/// What is wrong with a template, as `{part, line, column, message, hint}` (counted from 1); null if it is sound.
+#[pg_extern(name = "_check_template", immutable, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn check_template(
+    subject: Option<&str>,
+    html: Option<&str>,
+    body_text: Option<&str>,
+    variables: Option<Vec<Option<String>>>,
+) -> Result<Option<JsonB>, ErrorReport> {
+    let variables = names(variables)?;
+    let source = source(subject, html, body_text, &variables)?;
+    Ok(Template::compile(&source).err().map(|error| {
+        JsonB(json!({
+            "part": error.part.to_string(),
+            "line": error.line,
+            "column": error.column,
+            "message": error.message,
+            "hint": error.hint,
+        }))
+    }))
+}
+
+/// The sorted names of the variables that a template reads. Error 22023 if it is not sound.
+#[pg_extern(name = "_template_variables", immutable, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn template_variables(
+    subject: Option<&str>,
+    html: Option<&str>,
+    body_text: Option<&str>,
+    variables: Option<Vec<Option<String>>>,
+) -> Result<Vec<String>, ErrorReport> {
+    let variables = names(variables)?;
+    let template = compile(&source(subject, html, body_text, &variables)?)?;
+    Ok(template.used().to_vec())
+}
+
+/// A template as one recipient gets it. Error 22023 if it is not sound, or if `vars` lacks a variable that it reads.
+#[pg_extern(name = "_render", immutable, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+#[expect(clippy::type_complexity, reason = "pgrx reads the columns of the result from the signature")]
+fn render(
+    subject: Option<&str>,
+    html: Option<&str>,
+    body_text: Option<&str>,
+    variables: Option<Vec<Option<String>>>,
+    email: Option<&str>,
+    vars: Option<JsonB>,
+) -> Result<
+    TableIterator<'static, (name!(subject, String), name!(html, String), name!(text, String))>,
+    ErrorReport,
+> {
+    let variables = names(variables)?;
+    let template = compile(&source(subject, html, body_text, &variables)?)?;
+    let email = required("email", email)?;
+    let Value::Object(vars) = required("vars", vars)?.0 else {
+        return Err(invalid("vars must be a JSON object"));
+    };
+    let rendered = template
+        .render(email, &vars)
+        .map_err(|error| invalid("the template cannot be rendered").set_detail(error.to_string()))?;
+    Ok(TableIterator::once((rendered.subject, rendered.html, rendered.text)))
+}
+
+fn source<'a>(
+    subject: Option<&'a str>,
+    html: Option<&'a str>,
+    text: Option<&'a str>,
+    variables: &'a [String],
+) -> Result<Source<'a>, ErrorReport> {
+    let (subject, html) = (required("subject", subject)?, required("html", html)?);
+    Ok(Source { subject, html, text, variables })
+}
+
+fn names(variables: Option<Vec<Option<String>>>) -> Result<Vec<String>, ErrorReport> {
+    let variables = required("variables", variables)?;
+    variables.into_iter().map(|name| required("a name in variables", name)).collect()
+}
+
+fn compile(source: &Source<'_>) -> Result<Template, ErrorReport> {
+    Template::compile(source).map_err(|error| {
+        let report = invalid("the template is not sound").set_detail(error.to_string());
+        match error.hint {
+            Some(hint) => report.set_hint(hint),
+            None => report,
+        }
+    })
+}
+
+fn required<T>(what: &str, value: Option<T>) -> Result<T, ErrorReport> {
+    value.ok_or_else(|| invalid(format!("{what} must not be null")))
+}
+
+fn invalid(message: impl Into<String>) -> ErrorReport {
+    let code = PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE;
+    ErrorReport::new(code, message.into(), function_name!())
+}

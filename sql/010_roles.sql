@@ -1,0 +1,18 @@
+-- Roles are cluster-wide: a second database, or a restored dump, finds them there already.
+do $$
+declare
+  v_role text;
+begin
+  foreach v_role in array array['campaign_owner', 'campaign_admin', 'campaign_operator', 'campaign_runner', 'campaign_reader'] loop
+    if not exists (select from pg_catalog.pg_roles r where r.rolname = v_role) then
+      execute pg_catalog.format('create role %I nologin', v_role);
+    end if;
+  end loop;
+end
+$$;
+
+comment on role campaign_owner is 'Owns the objects of pg_campaign, so that its SECURITY DEFINER functions never run as a superuser. Nobody logs in as it.';
+comment on role campaign_admin is 'pg_campaign: templates, segments, integrations, and all that an operator may do.';
+comment on role campaign_operator is 'pg_campaign: starts, pauses, resumes, cancels campaigns.';
+comment on role campaign_runner is 'pg_campaign: the calls of a runner (claim, report, …) and nothing else.';
+comment on role campaign_reader is 'pg_campaign: reads campaigns, progress and outcomes.';

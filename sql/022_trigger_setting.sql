@@ -1,0 +1,51 @@
+-- A runner must have fenced itself before anybody may call it dead. Deleting a row brings its default back, which may not
+-- fit the others.
+create function campaign._check_setting()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_heartbeat interval;
+  v_fence interval;
+  v_stale interval;
+begin
+  if new.name = 'clock' then
+    perform new.value::timestamptz;
+  elsif new.name = 'event_check' then
+    if to_regprocedure(new.value || '(uuid)') is null then
+      raise exception using
+        errcode = 'CP008',
+        message = format('there is no function %s(uuid)', new.value),
+        detail = 'event_check names a function that takes an event id and tells whether the event exists.',
+        hint = 'Create the function first, and write its name with its schema.';
+    end if;
+  else
+    perform new.value::interval;
+  end if;
+
+  v_heartbeat := campaign._setting_interval('heartbeat_every');
+  v_fence := campaign._setting_interval('fence_after');
+  v_stale := campaign._setting_interval('stale_after');
+  if not (interval '0' < v_heartbeat and v_heartbeat < v_fence and v_fence < v_stale) then
+    raise exception using
+      errcode = 'CP008',
+      message = format('0 < heartbeat_every (%s) < fence_after (%s) < stale_after (%s) does not hold', v_heartbeat, v_fence, v_stale),
+      detail = 'A runner stops sending at fence_after, before others take its work over at stale_after.',
+      hint = 'Change the settings in an order that keeps the inequality, e.g. stale_after first when all grow.';
+  end if;
+  return null;
+exception
+  when invalid_datetime_format or datetime_field_overflow then
+    raise exception using
+      errcode = 'CP008',
+      message = format('%s cannot be %L', new.name, new.value),
+      detail = sqlerrm,
+      hint = case new.name when 'clock' then 'Write a timestamp, e.g. 2026-02-26 18:00+00.' else 'Write an interval, e.g. 30 s.' end;
+end
+$$;
+
+create trigger setting_is_valid
+after insert or update or delete on campaign.setting
+for each row execute function campaign._check_setting();

@@ -1,0 +1,23 @@
+create table campaign.email_templates (
+  id uuid primary key default gen_random_uuid(),
+  name text not null,
+  slug text not null,
+  subject text not null,
+  html text not null,
+  text text,
+  variables text[] not null default '{}',
+  version integer not null default 1,
+  created_at timestamptz not null default campaign.now(),
+  updated_at timestamptz not null default campaign.now(),
+  constraint slug_is_unique unique (slug),
+  constraint slug_is_url_safe check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'),
+  constraint subject_is_not_empty check (btrim(subject) <> ''),
+  constraint html_is_not_empty check (btrim(html) <> '')
+);
+
+comment on table campaign.email_templates is
+'Mails to be personalised. Checked when saved: a syntax error or an unknown variable is refused with its line and column (CP009).';
+comment on column campaign.email_templates.text is 'Plain-text part; null: made from the HTML.';
+comment on column campaign.email_templates.variables is
+'Names that the template may use beside first_name, name and email. The segment''s vars must have them.';
+comment on column campaign.email_templates.version is 'Rises with each change of content. A campaign keeps the version with which it started.';

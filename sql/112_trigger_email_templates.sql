@@ -1,0 +1,50 @@
+create function campaign._check_template_row()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_problem jsonb := campaign._check_template(new.subject, new.html, new.text, new.variables);
+begin
+  if v_problem is not null then
+    raise exception using
+      errcode = 'CP009',
+      message = format('template %I: %s', new.slug, v_problem ->> 'message'),
+      detail = format('%s, line %s, column %s.', v_problem ->> 'part', v_problem ->> 'line', v_problem ->> 'column'),
+      hint = coalesce(v_problem ->> 'hint', 'Variables are first_name, name, email, and those listed in the column "variables".');
+  end if;
+  if tg_op = 'UPDATE' then
+    if (new.subject, new.html, new.text, new.variables) is distinct from (old.subject, old.html, old.text, old.variables) then
+      new.version := old.version + 1;
+      new.updated_at := campaign.now();
+    else
+      new.version := old.version;
+    end if;
+  end if;
+  return new;
+end
+$$;
+
+create function campaign._keep_template_version()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into campaign.template_version (template_id, version, subject, html, text, variables, used_variables)
+  values (new.id, new.version, new.subject, new.html, new.text, new.variables,
+          campaign._template_variables(new.subject, new.html, new.text, new.variables))
+  on conflict do nothing;
+  return null;
+end
+$$;
+
+create trigger template_is_valid
+before insert or update on campaign.email_templates
+for each row execute function campaign._check_template_row();
+
+create trigger template_version_is_kept
+after insert or update on campaign.email_templates
+for each row execute function campaign._keep_template_version();

@@ -1,0 +1,11 @@
+create table campaign.recipient (
+  job_no bigint not null,
+  pos bigint not null,
+  recipient_key text not null,
+  email text not null,
+  vars jsonb not null,
+  primary key (job_no, pos)
+);
+
+comment on table campaign.recipient is
+'The audience as frozen at the start: positions 1…N without gaps, so that chunk ranges are arithmetic. Written once, never updated.';

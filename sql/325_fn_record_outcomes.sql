@@ -1,0 +1,128 @@
+-- Steps 2 and 3 of a report: outcomes become facts, and what follows from each (retries, doubts, the end of doubts).
+-- The caller holds the locks. Returns the positions that were really inserted and did not count as recorded before.
+create function campaign._record_outcomes(
+  p_runner_id uuid,
+  p_job campaign.email_jobs,
+  p_chunk campaign.chunk,
+  p_epoch bigint,
+  p_outcomes jsonb
+)
+returns bigint
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+declare
+  v_now timestamptz := campaign.now();
+  v_ended boolean := p_job.status in ('completed', 'failed');
+  v_facts bigint[];
+  v_uncertain bigint[];
+  v_sent bigint[];
+  v_again bigint[];
+  v_resent bigint[];
+  v_doubted bigint[];
+  v_bad record;
+begin
+  select o.pos, o.outcome into v_bad
+  from jsonb_to_recordset(p_outcomes) as o (pos bigint, outcome text)
+  where o.outcome is null
+    or o.outcome not in ('sent', 'failed', 'deferred', 'uncertain', 'returned')
+    or not coalesce(o.pos between p_chunk.first_pos and p_chunk.mark
+      and (p_chunk.kind = 'range' or o.pos = any (p_chunk.positions)), false)
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'CP022',
+      message = format('chunk %s of job %s cannot record outcome %L for position %s', p_chunk.chunk_no, p_chunk.job_no, v_bad.outcome, v_bad.pos),
+      detail = format('The chunk passed positions %s to %s; a runner reports sent, failed, deferred, uncertain or returned.', p_chunk.first_pos, p_chunk.mark),
+      hint = 'This is a bug of the runner. Nothing of the call was recorded.';
+  end if;
+
+  with reported as (
+    select o.pos, o.outcome, o.phase, o.code, o.enhanced, o.detail,
+      case when o.outcome = 'deferred' then campaign._tries(p_chunk.job_no, o.pos) + 1 end as tries
+    from jsonb_to_recordset(p_outcomes) as o (pos bigint, outcome text, phase text, code integer, enhanced text, detail text)
+  ),
+  inserted as (
+    insert into campaign.attempt (job_no, pos, chunk_no, outcome, phase, smtp_code, enhanced_code, detail, runner_id, epoch, at)
+    select p_chunk.job_no, r.pos, p_chunk.chunk_no,
+      case
+        when r.outcome in ('deferred', 'returned') and v_ended then 'failed'
+        when r.tries >= (p_job.config ->> 'max_retries')::bigint then 'failed'
+        else r.outcome
+      end,
+      r.phase, r.code, r.enhanced, left(r.detail, 500), p_runner_id, p_epoch, v_now
+    from reported r
+    order by r.pos
+    on conflict do nothing
+    returning pos, outcome
+  )
+  select
+    coalesce(array_agg(i.pos), '{}'),
+    coalesce(array_agg(i.pos) filter (where i.outcome = 'uncertain'), '{}'),
+    coalesce(array_agg(i.pos) filter (where i.outcome = 'sent'), '{}'),
+    coalesce(array_agg(i.pos) filter (where i.outcome in ('deferred', 'returned')), '{}')
+  into v_facts, v_uncertain, v_sent, v_again
+  from inserted i;
+
+  if cardinality(v_facts) < jsonb_array_length(p_outcomes) then
+    for v_bad in
+      select o.pos, o.outcome, t.outcome as recorded
+      from jsonb_to_recordset(p_outcomes) as o (pos bigint, outcome text)
+      join campaign.attempt t on t.job_no = p_chunk.job_no and t.pos = o.pos and t.chunk_no = p_chunk.chunk_no
+      where t.outcome <> o.outcome
+        and not (t.outcome = 'failed' and o.outcome in ('deferred', 'returned'))
+    loop
+      raise log 'campaign: job %, chunk %, position %: reported as % after it was recorded as %; this is a bug of the runner',
+        p_chunk.job_no, p_chunk.chunk_no, v_bad.pos, v_bad.outcome, v_bad.recorded;
+    end loop;
+  end if;
+
+  select
+    coalesce(array_agg(d.pos), '{}'),
+    coalesce(array_agg(d.pos) filter (where d.decision = 'resend'), '{}')
+  into v_doubted, v_resent
+  from campaign.doubt d
+  where d.job_no = p_chunk.job_no and d.pos = any (v_facts) and d.chunk_no = p_chunk.chunk_no;
+
+  delete from campaign.retry_item i
+  where i.job_no = p_chunk.job_no and i.pos = any (v_facts) and i.chunk_no = p_chunk.chunk_no;
+
+  if cardinality(v_uncertain) > 0 then
+    -- The connection is gone, so nothing of ours is in flight; 30 s for what the relay may still be doing.
+    perform campaign._open_doubts(p_chunk.job_no, p_chunk.chunk_no, v_uncertain, 'no reply to the final dot', v_now + interval '30 s');
+  end if;
+
+  update campaign.doubt d
+  set decision = 'fact', decided_by = 'report', decided_at = v_now
+  where d.job_no = p_chunk.job_no and d.pos = any (v_doubted) and d.chunk_no = p_chunk.chunk_no
+    and not d.pos = any (v_uncertain);
+
+  delete from campaign.retry_item i
+  where i.job_no = p_chunk.job_no and i.pos = any (v_sent) and i.chunk_no is null;
+
+  if cardinality(v_again) > 0 and p_job.status <> 'cancelled' then
+    insert into campaign.retry_item (job_no, pos, due)
+    select t.job_no, t.pos,
+      v_now + case t.outcome
+        when 'returned' then interval '0'
+        else campaign._retry_delay(t.smtp_code, campaign._tries(t.job_no, t.pos), t.pos)
+      end
+    from campaign.attempt t
+    where t.job_no = p_chunk.job_no and t.pos = any (v_again) and t.chunk_no = p_chunk.chunk_no
+      and not t.pos = any (v_resent)
+      and not exists (
+        select from campaign.attempt s where s.job_no = t.job_no and s.pos = t.pos and s.outcome = 'sent')
+    on conflict do nothing;
+  end if;
+
+  if cardinality(v_sent) > 0 then
+    perform campaign._call_on_sent(p_chunk.job_no, v_sent);
+  end if;
+
+  return cardinality(v_facts) - cardinality(v_doubted);
+end
+$$;

@@ -1,0 +1,74 @@
+-- What report and release share. Locks are taken for the whole call before anything is read: the jobs of fenced items, all
+-- chunks, all doubts of the positions named; each in key order.
+create function campaign._report_items(p_runner_id uuid, p_items jsonb, p_release boolean)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fenced_jobs bigint[];
+  v_item record;
+  v_answers jsonb := '{}';
+begin
+  perform campaign._enter_protocol();
+
+  for v_item in
+    select i.job_no, i.chunk_no
+    from jsonb_to_recordset(p_items) as i (job_no bigint, chunk_no bigint)
+    where not exists (select from campaign.chunk c where c.job_no = i.job_no and c.chunk_no = i.chunk_no)
+  loop
+    raise exception using
+      errcode = 'CP022',
+      message = format('there is no chunk %s of job %s', v_item.chunk_no, v_item.job_no),
+      hint = 'Is the runner connected to the database that leased the chunk?';
+  end loop;
+
+  -- Being fenced lasts for ever, so it may be read without a lock.
+  select coalesce(array_agg(distinct i.job_no), '{}') into v_fenced_jobs
+  from jsonb_to_recordset(p_items) as i (job_no bigint, chunk_no bigint, epoch bigint)
+  join campaign.chunk c on c.job_no = i.job_no and c.chunk_no = i.chunk_no
+  where not campaign._owns(c, p_runner_id, i.epoch);
+
+  perform from campaign.email_jobs j where j.job_no = any (v_fenced_jobs) order by j.job_no for no key update;
+
+  perform
+  from campaign.chunk c
+  where exists (
+    select
+    from jsonb_to_recordset(p_items) as i (job_no bigint, chunk_no bigint)
+    where i.job_no = c.job_no and i.chunk_no = c.chunk_no)
+  order by c.job_no, c.chunk_no
+  for no key update;
+
+  for v_item in
+    select i.job_no, array_agg(distinct p.pos) as positions
+    from jsonb_to_recordset(p_items) as i (job_no bigint, chunk_no bigint, next_mark bigint, outcomes jsonb)
+    join campaign.chunk c on c.job_no = i.job_no and c.chunk_no = i.chunk_no
+    cross join lateral (
+      select o.pos from jsonb_to_recordset(i.outcomes) as o (pos bigint)
+      union
+      select g from campaign._positions(c, c.first_pos - 1, greatest(c.mark, i.next_mark)) g
+      where exists (select from campaign.doubt d where d.job_no = i.job_no)
+    ) p
+    group by i.job_no
+    order by i.job_no
+  loop
+    perform campaign._lock_doubts(v_item.job_no, v_item.positions);
+  end loop;
+
+  for v_item in
+    select i.ord, i.item, (i.item ->> 'job_no')::bigint as job_no, (i.item ->> 'chunk_no')::bigint as chunk_no, (i.item ->> 'epoch')::bigint as epoch
+    from jsonb_array_elements(p_items) with ordinality as i (item, ord)
+    order by job_no, chunk_no, epoch, i.ord
+  loop
+    v_answers := v_answers || jsonb_build_object(v_item.ord,
+      jsonb_build_object('job_no', v_item.job_no, 'chunk_no', v_item.chunk_no, 'epoch', v_item.epoch)
+      || campaign._report_item(p_runner_id, v_item.item, p_release, v_item.job_no = any (v_fenced_jobs)));
+  end loop;
+
+  return (
+    select coalesce(jsonb_agg(a.value order by a.key::bigint), '[]')
+    from jsonb_each(v_answers) a);
+end
+$$;

@@ -1,0 +1,24 @@
+create function campaign.heartbeat(p_runner_id uuid, p_known jsonb)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- A lost heartbeat is repeated within seconds; the commit need not wait for the disk.
+  perform set_config('synchronous_commit', 'off', true);
+  perform campaign._renew_heartbeat(p_runner_id);
+  return jsonb_build_object(
+    'stopped', campaign._stopped_jobs(p_runner_id),
+    'lost', (
+      select coalesce(jsonb_agg(jsonb_build_object('job_no', k.job_no, 'chunk_no', k.chunk_no, 'epoch', k.epoch)), '[]')
+      from jsonb_to_recordset(p_known) as k (job_no bigint, chunk_no bigint, epoch bigint)
+      where not exists (
+        select from campaign.chunk c
+        where c.job_no = k.job_no and c.chunk_no = k.chunk_no and campaign._owns(c, p_runner_id, k.epoch))));
+end
+$$;
+
+comment on function campaign.heartbeat(uuid, jsonb) is
+'A runner says that it lives and which leases it holds: [{job_no, chunk_no, epoch}]. Returns {stopped: jobs that must not go on, lost: leases that it no longer owns}. CP020: not registered.';

@@ -1,0 +1,30 @@
+create function campaign.job_spec(p_job_no bigint)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'job_no', j.job_no,
+    'id', j.id,
+    'integration_id', j.integration_id,
+    'concurrency', j.config -> 'concurrency',
+    'max_retries', j.config -> 'max_retries',
+    'window', campaign._send_window(j.job_no),
+    'from_email', i.config ->> 'from_email',
+    'from_name', i.config ->> 'from_name',
+    'template', jsonb_build_object(
+      'version', v.version,
+      'subject', j.subject,
+      'html', v.html,
+      'text', v.text,
+      'variables', v.variables))
+  from campaign.email_jobs j
+  join campaign.email_integrations i on i.id = j.integration_id
+  join campaign.template_version v on v.template_id = j.template_id and v.version = j.template_version
+  where j.job_no = p_job_no
+$$;
+
+comment on function campaign.job_spec(bigint) is
+'What a runner needs to send a job''s mails: template version, subject, sender, connections, window (positions that may be open at once). Null: no such job.';

@@ -1,0 +1,56 @@
+-- Returns the config with its defaults filled in, or raises CP008.
+create function campaign._check_config(p_config jsonb)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_limit record;
+  v_value jsonb;
+  v_key text;
+begin
+  if jsonb_typeof(coalesce(p_config, '{}')) <> 'object' then
+    raise exception using
+      errcode = 'CP008',
+      message = 'config is not an object',
+      hint = 'Write it as {"concurrency": 3, "chunk_size": 500, "max_retries": 3, "rate_limit": 5}; each key may be left out.';
+  end if;
+
+  select k into v_key
+  from jsonb_object_keys(p_config) k
+  where k not in ('concurrency', 'chunk_size', 'max_retries', 'rate_limit')
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'CP008',
+      message = format('config has no key %L', v_key),
+      hint = 'The keys are concurrency, chunk_size, max_retries, rate_limit.';
+  end if;
+
+  for v_limit in
+    select *
+    from (values
+      ('concurrency', 1, 100, true, 'connections of one runner for the job'),
+      ('chunk_size', 1, 10000, true, 'recipients in a unit of work'),
+      ('max_retries', 1, 20, true, 'attempts in all'),
+      ('rate_limit', 0.001, 1000000, false, 'mails a second')) as l (key, low, high, whole, meaning)
+  loop
+    v_value := nullif(p_config -> v_limit.key, 'null');
+    if v_value is not null and (
+      jsonb_typeof(v_value) <> 'number'
+      or not (v_value #>> '{}')::numeric between v_limit.low and v_limit.high
+      or (v_limit.whole and (v_value #>> '{}')::numeric % 1 <> 0)
+    ) then
+      raise exception using
+        errcode = 'CP008',
+        message = format('config: %s cannot be %s', v_limit.key, v_value),
+        detail = format('%s: %s.', v_limit.key, v_limit.meaning),
+        hint = format('Write a %s from %s to %s.', case when v_limit.whole then 'whole number' else 'number' end, v_limit.low, v_limit.high);
+    end if;
+  end loop;
+
+  return jsonb_build_object('concurrency', 3, 'chunk_size', 500, 'max_retries', 3, 'rate_limit', null)
+    || jsonb_strip_nulls(coalesce(p_config, '{}'));
+end
+$$;

@@ -1,0 +1,33 @@
+create function campaign.preview(
+  template text,
+  email text default 'ada@example.com',
+  vars jsonb default '{"name": "Ada Lovelace", "first_name": "Ada"}'
+)
+returns table (subject text, html text, text text)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_template campaign.email_templates := campaign._find_template(preview.template);
+  v_message text;
+  v_detail text;
+begin
+  return query
+    select r.subject, r.html, r.text
+    from campaign._render(v_template.subject, v_template.html, v_template.text, v_template.variables, preview.email, preview.vars) r;
+exception
+  when invalid_parameter_value then
+    get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
+    raise exception using
+      errcode = 'CP009',
+      message = format('template %s cannot be rendered: %s', v_template.slug, v_message),
+      detail = v_detail,
+      hint = 'Give each variable a value: vars => ''{"name": "…", "first_name": "…"}''.';
+end
+$$;
+
+comment on function campaign.preview(text, text, jsonb) is
+'The mail as a recipient would get it, made by the code that sends it. template: slug or id. CP002: no such template. CP009: a variable has no value.';

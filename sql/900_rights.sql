@@ -1,0 +1,72 @@
+-- Everything belongs to campaign_owner, PUBLIC has nothing, and each role gets what its column of design says.
+do $$
+declare
+  v_object record;
+begin
+  for v_object in
+    select case c.relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end as kind, c.oid::regclass::text as name
+    from pg_catalog.pg_class c
+    where c.relnamespace = 'campaign'::regnamespace and c.relkind in ('r', 'v')
+    union all
+    select 'function', p.oid::regprocedure::text
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'campaign'::regnamespace
+  loop
+    execute format('alter %s %s owner to campaign_owner', v_object.kind, v_object.name);
+  end loop;
+end
+$$;
+
+revoke all on all tables in schema campaign from public;
+revoke all on all sequences in schema campaign from public;
+revoke all on all functions in schema campaign from public;
+
+grant usage on schema campaign to campaign_owner, campaign_admin, campaign_operator, campaign_runner, campaign_reader;
+grant execute on function campaign.now() to campaign_admin, campaign_operator, campaign_runner, campaign_reader;
+grant campaign_reader to campaign_operator;
+grant campaign_operator to campaign_admin;
+
+grant select on campaign.email_jobs, campaign.email_templates, campaign.segments, campaign.suppressions,
+  campaign.email_events, campaign.campaign_progress, campaign.recipient_state to campaign_reader;
+grant execute on function campaign.check_campaign(uuid), campaign.preview(text, text, jsonb) to campaign_reader;
+grant select (id, name, type, rate_limit, is_default, created_at) on campaign.email_integrations to campaign_reader;
+
+grant insert, update, delete on campaign.email_templates, campaign.segments, campaign.suppressions to campaign_admin;
+grant select, insert, update, delete on campaign.email_integrations, campaign.setting to campaign_admin;
+
+grant execute on function
+  campaign.start_campaign(text, text, uuid, text, jsonb, text, text, text[], timestamptz, text, boolean, boolean, text, text, boolean),
+  campaign.cancel_campaign(uuid),
+  campaign.pause_campaign(uuid, text),
+  campaign.resume_campaign(uuid),
+  campaign.tick(uuid),
+  campaign._start_open(text, text, uuid, text, jsonb, text, text, timestamptz, text, boolean, boolean, text, text),
+  campaign._start_seal(bigint, jsonb),
+  campaign._read_audience(text, uuid, text[]),
+  campaign._mailed_already(bigint),
+  campaign._filling_job(),
+  campaign._event_check(),
+  campaign._excluded_text(jsonb),
+  campaign._fold_address(text)
+to campaign_operator;
+
+-- start_campaign fills the audience with the rights of its caller; nobody else's audience can be written.
+grant insert on campaign.recipient to campaign_operator;
+alter table campaign.recipient enable row level security;
+create policy only_the_audience_of_the_campaign_being_started on campaign.recipient
+for insert to campaign_operator
+with check (job_no = (select campaign._filling_job()));
+
+grant execute on function
+  campaign.register_runner(uuid, text, integer, text, integer),
+  campaign.unregister_runner(uuid),
+  campaign.heartbeat(uuid, jsonb),
+  campaign.grant(uuid, uuid, bigint, integer),
+  campaign.claim_chunks(uuid, integer, jsonb),
+  campaign.report(uuid, jsonb),
+  campaign.release(uuid, jsonb),
+  campaign.recover_stale(),
+  campaign.tick(uuid),
+  campaign.job_spec(bigint),
+  campaign.integration_spec(uuid)
+to campaign_runner;
