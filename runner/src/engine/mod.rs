@@ -1,0 +1,481 @@
+//! Runs the state machine of [`state`]: carries out its actions, each in a task of its own, and tells it what came of
+//! them. This task waits for nothing but events.
+
+mod job;
+mod lease;
+mod plan;
+mod state;
+mod tokens;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use uuid::Uuid;
+
+use crate::config::RunArgs;
+use crate::fence::{Fence, boot_time};
+use crate::listener;
+use crate::smtp::{Dialer, PlainDialer};
+use crate::storage::{Registration, Storage, StorageError};
+use job::WorkerId;
+use plan::Plan;
+use state::{Action, Call, Claim, Event, State, Verb};
+use worker::{Assignment, Worker};
+
+const TICK: Duration = Duration::from_secs(1);
+/// Before the next heartbeat, when one got no answer.
+const HEARTBEAT_RETRY: Duration = Duration::from_secs(1);
+/// What is in flight when the runner is told to stop may take this long.
+const DRAIN: Duration = Duration::from_secs(30);
+/// For saying goodbye to relays and database.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Sends until SIGTERM or SIGINT, then ends what is in flight and gives back the rest. A second signal ends the
+/// process at once.
+///
+/// # Errors
+/// The database refuses this runner, or does not know it any more.
+pub async fn run(args: &RunArgs) -> anyhow::Result<()> {
+    let mut signals = Signals::new().context("cannot wait for signals")?;
+    let runner_id = Uuid::new_v4();
+    let storage = Storage::new(args.database.to_config(), runner_id)?;
+    let Some((registration, fence)) = register(&storage, &mut signals).await? else {
+        return Ok(());
+    };
+    tracing::info!(
+        runner.id = %runner_id,
+        database.host = args.database.pghost,
+        database.port = args.database.pgport,
+        "runner is registered"
+    );
+    let (events, inbox) = mpsc::unbounded_channel();
+    let listener = (!args.no_notify).then(|| {
+        let events = events.clone();
+        let wake = move || {
+            // Nobody listens any more only when the engine has ended.
+            let _ = events.send(Event::Woken);
+        };
+        tokio::spawn(listener::listen(args.database.to_config(), wake))
+    });
+    let engine = Engine {
+        storage,
+        dialer: Arc::new(PlainDialer),
+        heartbeat: Duration::from_millis(registration.heartbeat_ms),
+        poll: args.poll,
+        state: State::new(fence.clone()),
+        fence,
+        events,
+        workers: HashMap::new(),
+        tasks: JoinSet::new(),
+        hurry: watch::Sender::new(false),
+        heartbeat_at: None,
+        tick_at: None,
+        outage: Outage::default(),
+        fatal: None,
+    };
+    let ended = engine.run(inbox, &mut signals).await;
+    if let Some(listener) = listener {
+        listener.abort();
+    }
+    ended
+}
+
+/// Repeated until there is a database with the extension. `None` = told to stop before.
+async fn register(
+    storage: &Storage,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<(Registration, Fence)>> {
+    let name = rustix::system::uname();
+    let host = name.nodename().to_string_lossy();
+    let pid = i32::try_from(std::process::id())?;
+    let mut outage = Outage::default();
+    for attempt in 1.. {
+        let sent = boot_time();
+        let error = tokio::select! {
+            answer = storage.register_runner(&host, pid) => match answer {
+                Ok(answer) => {
+                    outage.over("register");
+                    let length = Duration::from_millis(answer.fence_ms);
+                    return Ok(Some((answer, Fence::new(length, sent, boot_time))));
+                }
+                Err(error) => error,
+            },
+            () = signals.next() => return Ok(None),
+        };
+        if let StorageError::ProtocolRefused(_) = error {
+            return Err(anyhow::Error::new(error).context(
+                "install the campaign-runner that belongs to the database's version of pg_campaign, \
+                 or run ALTER EXTENSION pg_campaign UPDATE",
+            ));
+        }
+        outage.begins("register", &error);
+        tokio::select! {
+            () = sleep(backoff(attempt)) => {}
+            () = signals.next() => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+struct Engine {
+    storage: Storage,
+    dialer: Arc<dyn Dialer>,
+    heartbeat: Duration,
+    poll: Duration,
+    state: State,
+    fence: Fence,
+    events: mpsc::UnboundedSender<Event>,
+    workers: HashMap<WorkerId, mpsc::Sender<Assignment>>,
+    /// Calls under way, and workers.
+    tasks: JoinSet<Done>,
+    hurry: watch::Sender<bool>,
+    /// `None` while one is under way.
+    heartbeat_at: Option<Instant>,
+    tick_at: Option<Instant>,
+    outage: Outage,
+    fatal: Option<StorageError>,
+}
+
+/// How a task ended.
+enum Done {
+    /// A worker was dismissed.
+    Worker,
+    Call(Kind, Result<Event, StorageError>),
+}
+
+/// What a call was for: says what becomes of an error.
+#[derive(Clone, Copy)]
+enum Kind {
+    Heartbeat,
+    Tick,
+    Claim,
+    Call,
+    Plan(i64),
+    Grant(i64),
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Heartbeat => "heartbeat",
+            Kind::Tick => "tick",
+            Kind::Claim => "claim",
+            Kind::Call => "report",
+            Kind::Plan(_) => "job_spec",
+            Kind::Grant(_) => "grant",
+        }
+    }
+}
+
+impl Engine {
+    async fn run(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<Event>,
+        signals: &mut Signals,
+    ) -> anyhow::Result<()> {
+        let start = Instant::now();
+        self.heartbeat_at = Some(start + self.heartbeat);
+        self.tick_at = Some(start);
+        let mut poll_at = start + jittered(self.poll);
+        let mut drain_until = None;
+        let mut hurried = false;
+        loop {
+            let now = Instant::now();
+            for action in self.state.decide(now) {
+                self.perform(action);
+            }
+            if self.state.is_drained() {
+                break;
+            }
+            let wake = [
+                self.state.next_wake(now),
+                self.heartbeat_at,
+                self.tick_at,
+                Some(poll_at),
+            ];
+            let drain_over = drain_until.filter(|_| !hurried);
+            let wake = wake
+                .into_iter()
+                .flatten()
+                .chain(drain_over)
+                .min()
+                .unwrap_or(poll_at);
+            tokio::select! {
+                Some(event) = inbox.recv() => {
+                    let now = Instant::now();
+                    self.state.apply(now, event);
+                    while let Ok(event) = inbox.try_recv() {
+                        self.state.apply(now, event);
+                    }
+                }
+                Some(done) = self.tasks.join_next() => self.done(done),
+                () = sleep_until(wake) => {}
+                () = signals.next() => {
+                    if drain_until.is_some() {
+                        anyhow::bail!(
+                            "told twice to stop: {} outcomes are not recorded; their recipients become uncertain",
+                            self.state.unrecorded()
+                        );
+                    }
+                    tracing::info!("told to stop; what is in flight ends, the rest is given back");
+                    self.state.apply(Instant::now(), Event::Drain);
+                }
+            }
+            let now = Instant::now();
+            if self.state.is_draining() {
+                let until = *drain_until.get_or_insert(now + DRAIN);
+                if now >= until && !hurried {
+                    hurried = true;
+                    tracing::warn!(
+                        outcomes.unrecorded = self.state.unrecorded(),
+                        "what is still in flight is given up"
+                    );
+                    self.hurry.send_replace(true);
+                }
+            }
+            self.keep_time(now, &mut poll_at);
+        }
+        self.say_goodbye().await;
+        match self.fatal {
+            None => Ok(()),
+            Some(error) => Err(anyhow::Error::new(error).context(
+                "the runner is not registered any more: nothing more was started, what is known was reported. \
+                 Start it again; if this recurs, look for a host or database that stalls",
+            )),
+        }
+    }
+
+    fn keep_time(&mut self, now: Instant, poll_at: &mut Instant) {
+        if now >= *poll_at {
+            *poll_at = now + jittered(self.poll);
+            self.state.apply(now, Event::Woken);
+        }
+        if self.heartbeat_at.take_if(|at| now >= *at).is_some() {
+            let (storage, fence, known) =
+                (self.storage.clone(), self.fence.clone(), self.state.known());
+            self.call(Kind::Heartbeat, async move {
+                let sent = boot_time();
+                let changes = storage.heartbeat(&known).await?;
+                fence.heard(sent);
+                Ok(Event::Changed(changes))
+            });
+        }
+        if self.tick_at.take_if(|at| now >= *at).is_some() {
+            let storage = self.storage.clone();
+            self.call(Kind::Tick, async move {
+                storage.tick().await.map(Event::Changed)
+            });
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        let storage = self.storage.clone();
+        match action {
+            Action::Claim { claim, attempt } => self.call(Kind::Claim, async move {
+                sleep(backoff(attempt)).await;
+                let Claim { want, known } = &*claim;
+                let want = i32::try_from(*want).unwrap_or(i32::MAX);
+                storage.claim_chunks(want, known).await.map(Event::Claimed)
+            }),
+            Action::Call { call, attempt } => self.call(Kind::Call, async move {
+                sleep(backoff(attempt)).await;
+                let Call { verb, items } = &*call;
+                let answers = match verb {
+                    Verb::Report => storage.report(items).await,
+                    Verb::Release => storage.release(items).await,
+                };
+                answers.map(Event::Answered)
+            }),
+            Action::Plan { job_no } => self.call(Kind::Plan(job_no), async move {
+                let job = storage.job_spec(job_no).await?;
+                let relay = storage.integration_spec(job.integration_id).await?;
+                Ok(Event::Planned(
+                    job_no,
+                    Some(Arc::new(Plan::new(job, relay))),
+                ))
+            }),
+            Action::Grant {
+                job_no,
+                integration_id,
+                want,
+            } => self.call(Kind::Grant(job_no), async move {
+                let want = i32::try_from(want).unwrap_or(i32::MAX);
+                let grant = storage.grant(integration_id, job_no, want).await?;
+                Ok(Event::Granted(job_no, Some(grant)))
+            }),
+            Action::Start { worker, assignment } => self.assign(worker, assignment),
+            Action::Dismiss { workers } => {
+                for worker in workers {
+                    self.workers.remove(&worker);
+                }
+            }
+        }
+    }
+
+    fn call(
+        &mut self,
+        kind: Kind,
+        call: impl Future<Output = Result<Event, StorageError>> + Send + 'static,
+    ) {
+        self.tasks
+            .spawn(async move { Done::Call(kind, call.await) });
+    }
+
+    fn assign(&mut self, id: WorkerId, assignment: Assignment) {
+        let inbox = self.workers.entry(id).or_insert_with(|| {
+            let (sender, inbox) = mpsc::channel(1);
+            let worker = Worker::new(
+                id,
+                self.dialer.clone(),
+                self.fence.clone(),
+                self.hurry.subscribe(),
+                self.events.clone(),
+            );
+            self.tasks.spawn(async move {
+                worker.run(inbox).await;
+                Done::Worker
+            });
+            sender
+        });
+        // The state machine gives a worker one assignment at a time, so there is room.
+        if let Err(error) = inbox.try_send(assignment) {
+            tracing::error!(worker.number = id.number, error = %error, "a worker takes no assignment");
+        }
+    }
+
+    fn done(&mut self, done: Result<Done, tokio::task::JoinError>) {
+        let now = Instant::now();
+        let (kind, result) = match done {
+            Ok(Done::Call(kind, result)) => (kind, result),
+            Ok(Done::Worker) => return,
+            // A bug. What the task held is unknown: the process ends, and what is open becomes uncertain.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        match kind {
+            _ if self.fatal.is_some() => {}
+            Kind::Heartbeat if result.is_ok() => self.heartbeat_at = Some(now + self.heartbeat),
+            Kind::Heartbeat => self.heartbeat_at = Some(now + HEARTBEAT_RETRY),
+            Kind::Tick => self.tick_at = Some(now + TICK),
+            _ => {}
+        }
+        let error = match result {
+            Ok(event) => {
+                self.outage.over(kind.name());
+                return self.state.apply(now, event);
+            }
+            Err(error) => error,
+        };
+        match (&error, kind) {
+            (StorageError::ProtocolBroken(_), Kind::Call) => {
+                tracing::error!(error = %error, "the database refuses a report");
+                return self.state.apply(now, Event::Refused);
+            }
+            (StorageError::NotRegistered(_), _) => {}
+            _ => self.outage.begins(kind.name(), &error),
+        }
+        match kind {
+            Kind::Claim => self.state.apply(now, Event::ClaimUnanswered),
+            Kind::Call => self.state.apply(now, Event::Unanswered),
+            Kind::Plan(job_no) => self.state.apply(now, Event::Planned(job_no, None)),
+            Kind::Grant(job_no) => self.state.apply(now, Event::Granted(job_no, None)),
+            Kind::Heartbeat | Kind::Tick => {}
+        }
+        if let StorageError::NotRegistered(_) = error {
+            if self.fatal.is_none() {
+                tracing::error!(error = %error, "nothing more is started; what is known is reported");
+            }
+            self.fatal.get_or_insert(error);
+            self.heartbeat_at = None;
+            self.tick_at = None;
+            self.state.apply(now, Event::Drain);
+        }
+    }
+
+    async fn say_goodbye(&mut self) {
+        self.workers.clear();
+        let closed = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(GOODBYE, closed).await.is_err() {
+            tracing::debug!("some connections were not closed in time");
+        }
+        match timeout(GOODBYE, self.storage.unregister_runner()).await {
+            Ok(Ok(())) => tracing::info!("runner is unregistered"),
+            Ok(Err(error)) => tracing::warn!(error = %error, "runner could not be unregistered"),
+            Err(_) => tracing::warn!("runner could not be unregistered in time"),
+        }
+    }
+}
+
+/// Says once that the database does not answer as it should, and once that it does again.
+#[derive(Default)]
+struct Outage {
+    unavailable: bool,
+    /// The last error of each call that fails although the database is there.
+    failing: HashMap<&'static str, String>,
+}
+
+impl Outage {
+    fn begins(&mut self, call: &'static str, error: &StorageError) {
+        let error_text = error.to_string();
+        if let StorageError::Unavailable(_) = error {
+            if !std::mem::replace(&mut self.unavailable, true) {
+                tracing::warn!(
+                    error = error_text,
+                    "calls have no answer; they are repeated"
+                );
+            }
+        } else if self.failing.get(call) != Some(&error_text) {
+            tracing::error!(call, error = error_text, "a call fails; it is repeated");
+            self.failing.insert(call, error_text);
+        }
+    }
+
+    fn over(&mut self, call: &'static str) {
+        if std::mem::take(&mut self.unavailable) {
+            tracing::info!("the database answers again");
+        }
+        if self.failing.remove(call).is_some() {
+            tracing::info!(call, "the call succeeds again");
+        }
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Before the next of several calls without an answer: nothing, then 0.1 s to 2 s.
+fn backoff(attempt: u32) -> Duration {
+    match attempt {
+        0 => Duration::ZERO,
+        n => (Duration::from_millis(100) * 2_u32.pow(n.min(6) - 1)).min(Duration::from_secs(2)),
+    }
+}
+
+/// ± 10 %, so that runners do not ask all at once.
+fn jittered(duration: Duration) -> Duration {
+    duration.mul_f64(0.9 + 0.2 * fastrand::f64())
+}

@@ -1,0 +1,454 @@
+//! The runner's decisions, as a state machine without I/O: what happened goes in by [`State::apply`], what to do
+//! comes out of [`State::decide`], when to ask again of [`State::next_wake`].
+
+mod decide;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::job::{Dialing, Job, WorkerId};
+use super::lease::Lease;
+use super::plan::Plan;
+use super::worker::{Assignment, End};
+use crate::fence::Fence;
+use crate::storage::{Answer, Changes, Chunk, Fact, Grant, Item, LeaseKey, Verdict};
+
+/// Before the settings of a job are asked for again.
+const PLAN_RETRY: Duration = Duration::from_secs(1);
+/// Before a mark is asked for again that was refused.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+pub enum Event {
+    /// There may be work: a notification, or time to look.
+    Woken,
+    Claimed(Vec<Chunk>),
+    /// The claim may have been executed or not.
+    ClaimUnanswered,
+    /// The answer to the report or release under way.
+    Answered(Vec<Answer>),
+    /// The report or release under way may have been executed or not.
+    Unanswered,
+    /// The report or release under way breaks the protocol: nothing of it was written, nor will be.
+    Refused,
+    Changed(Changes),
+    /// `None`: the job's settings could not be read.
+    Planned(i64, Option<Arc<Plan>>),
+    /// `None`: no answer. The grant is lost.
+    Granted(i64, Option<Grant>),
+    /// A worker has opened a connection.
+    Dialed(WorkerId),
+    Ended {
+        worker: WorkerId,
+        key: LeaseKey,
+        end: End,
+        /// Whether the worker has a connection that can be used again.
+        connected: bool,
+    },
+    /// Nothing more is to be started.
+    Drain,
+}
+
+pub enum Action {
+    /// `attempt` counts the calls without an answer before this one.
+    Claim {
+        claim: Arc<Claim>,
+        attempt: u32,
+    },
+    Call {
+        call: Arc<Call>,
+        attempt: u32,
+    },
+    Plan {
+        job_no: i64,
+    },
+    Grant {
+        job_no: i64,
+        integration_id: Uuid,
+        want: usize,
+    },
+    Start {
+        worker: WorkerId,
+        assignment: Assignment,
+    },
+    /// The workers are not needed any more.
+    Dismiss {
+        workers: Vec<WorkerId>,
+    },
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub want: usize,
+    /// The leases in hand when the claim was made.
+    pub known: Vec<LeaseKey>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Report,
+    Release,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Call {
+    pub verb: Verb,
+    pub items: Vec<Item>,
+}
+
+/// A call that is repeated, the same each time, until it is answered. Only the answer ends it.
+struct Repeated<T> {
+    call: Arc<T>,
+    attempt: u32,
+    under_way: bool,
+}
+
+impl<T> Repeated<T> {
+    fn new(call: T) -> Repeated<T> {
+        Repeated {
+            call: Arc::new(call),
+            attempt: 0,
+            under_way: false,
+        }
+    }
+
+    /// The call, unless its answer is awaited already.
+    fn next(&mut self) -> Option<(Arc<T>, u32)> {
+        (!std::mem::replace(&mut self.under_way, true)).then(|| (self.call.clone(), self.attempt))
+    }
+
+    fn unanswered(&mut self) {
+        self.under_way = false;
+        self.attempt += 1;
+    }
+}
+
+pub struct State {
+    fence: Fence,
+    draining: bool,
+    leases: BTreeMap<LeaseKey, Lease>,
+    jobs: BTreeMap<i64, Job>,
+    relays: HashMap<Uuid, Dialing>,
+    /// Outcomes that no call carries yet. They outlive their lease.
+    outbox: BTreeMap<LeaseKey, Vec<Fact>>,
+    /// Since when there has been one.
+    outbox_since: Option<Instant>,
+    /// The one report or release under way.
+    calling: Option<Repeated<Call>>,
+    /// Items of a call that broke the protocol, each to be tried alone.
+    apart: VecDeque<Call>,
+    /// The one claim under way.
+    claiming: Option<Repeated<Claim>>,
+    claim_due: bool,
+    last_worker: u64,
+}
+
+impl State {
+    pub fn new(fence: Fence) -> State {
+        State {
+            fence,
+            draining: false,
+            leases: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            relays: HashMap::new(),
+            outbox: BTreeMap::new(),
+            outbox_since: None,
+            calling: None,
+            apart: VecDeque::new(),
+            claiming: None,
+            claim_due: true,
+            last_worker: 0,
+        }
+    }
+
+    pub fn known(&self) -> Vec<LeaseKey> {
+        self.leases.keys().copied().collect()
+    }
+
+    /// Outcomes that the database has not confirmed.
+    pub fn unrecorded(&self) -> usize {
+        let calling = self.calling.iter().flat_map(|calling| &calling.call.items);
+        let apart = self.apart.iter().flat_map(|call| &call.items);
+        let outbox = self.outbox.values().map(Vec::len).sum::<usize>();
+        outbox
+            + calling
+                .chain(apart)
+                .map(|item| item.outcomes.len())
+                .sum::<usize>()
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Whether everything begun is ended, recorded and given back.
+    pub fn is_drained(&self) -> bool {
+        self.draining
+            && self.leases.is_empty()
+            && self.outbox.is_empty()
+            && self.calling.is_none()
+            && self.apart.is_empty()
+            && self.claiming.is_none()
+    }
+
+    pub fn apply(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Woken => self.claim_due = true,
+            Event::Claimed(chunks) => self.claimed(now, chunks),
+            Event::ClaimUnanswered if self.draining => self.claiming = None,
+            Event::ClaimUnanswered => {
+                if let Some(claiming) = &mut self.claiming {
+                    claiming.unanswered();
+                }
+            }
+            Event::Answered(answers) => {
+                if let Some(calling) = self.calling.take() {
+                    self.answered(now, &calling.call, answers);
+                }
+            }
+            Event::Unanswered => {
+                if let Some(calling) = &mut self.calling {
+                    calling.unanswered();
+                }
+            }
+            Event::Refused => {
+                if let Some(calling) = self.calling.take() {
+                    self.refused(now, &calling.call);
+                }
+            }
+            Event::Changed(changes) => self.changed(&changes),
+            Event::Planned(job_no, plan) => self.planned(now, job_no, plan),
+            Event::Granted(job_no, grant) => {
+                if let Some(job) = self.jobs.get_mut(&job_no) {
+                    job.tokens.answered(now, grant);
+                }
+            }
+            Event::Dialed(id) => self.dialed(id),
+            Event::Ended {
+                worker,
+                key,
+                end,
+                connected,
+            } => self.ended(now, worker, key, end, connected),
+            Event::Drain => {
+                self.draining = true;
+                self.leases.values_mut().for_each(Lease::end);
+            }
+        }
+    }
+
+    fn claimed(&mut self, now: Instant, chunks: Vec<Chunk>) {
+        let Some(claiming) = self.claiming.take() else {
+            return;
+        };
+        // As many as wanted: there may be more.
+        self.claim_due |= !chunks.is_empty() && chunks.len() >= claiming.call.want;
+        for Chunk { key, recipients } in chunks {
+            let same_chunk =
+                |old: &LeaseKey| (old.job_no, old.chunk_no) == (key.job_no, key.chunk_no);
+            for (_, older) in self.leases.iter_mut().filter(|(old, _)| same_chunk(old)) {
+                older.end();
+            }
+            let span = tracing::info_span!(
+                "chunk",
+                job.no = key.job_no,
+                chunk.no = key.chunk_no,
+                chunk.epoch = key.epoch
+            );
+            tracing::info!(parent: &span, chunk.recipients = recipients.len(), "chunk leased");
+            let mut lease = Lease::new(recipients, span);
+            if self.draining {
+                lease.end();
+            }
+            self.leases.insert(key, lease);
+            let job = self.jobs.entry(key.job_no).or_insert_with(|| Job::new(now));
+            job.idle_since = None;
+            if std::mem::take(&mut job.stopped) {
+                job.plan = None;
+                job.plan_at = now;
+            }
+        }
+    }
+
+    fn answered(&mut self, now: Instant, call: &Call, answers: Vec<Answer>) {
+        for (&job_no, job) in &mut self.jobs {
+            let items = call.items.iter().filter(|item| item.key.job_no == job_no);
+            job.pace = items.map(|item| item.outcomes.len()).sum();
+        }
+        for (item, answer) in call.items.iter().zip(answers) {
+            if answer.verdict == Verdict::Again {
+                // Nothing of it was written.
+                item.outcomes
+                    .iter()
+                    .for_each(|fact| self.hold(now, item.key, fact.clone()));
+                continue;
+            }
+            let Some(lease) = self.leases.get_mut(&item.key) else {
+                continue;
+            };
+            match (call.verb, answer.verdict) {
+                (Verb::Release, _) | (_, Verdict::Done) => self.forget(now, item.key),
+                (_, Verdict::Fenced) => lease.end(),
+                (_, verdict) => {
+                    let before = lease.ready();
+                    lease.pass(answer.mark, &answer.go);
+                    if verdict == Verdict::Stop {
+                        lease.end();
+                    }
+                    let in_vain = item.outcomes.is_empty() && lease.ready() == before;
+                    if let Some(job) = self.jobs.get_mut(&item.key.job_no) {
+                        job.stopped |= verdict == Verdict::Stop;
+                        job.patience = in_vain.then(|| now + PATIENCE);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One bad item spoils a call: each is tried alone, and what is refused alone is given up.
+    fn refused(&mut self, now: Instant, call: &Call) {
+        for item in &call.items {
+            let (key, outcomes) = (item.key, item.outcomes.clone());
+            if call.items.len() > 1 {
+                self.apart.push_back(Call {
+                    verb: call.verb,
+                    items: vec![Item {
+                        key,
+                        next_mark: item.next_mark,
+                        outcomes,
+                    }],
+                });
+            } else {
+                tracing::error!(
+                    job.no = key.job_no,
+                    chunk.no = key.chunk_no,
+                    outcomes.lost = outcomes.len(),
+                    "a report was refused and is given up; its recipients become uncertain"
+                );
+                self.forget(now, key);
+            }
+        }
+    }
+
+    fn changed(&mut self, changes: &Changes) {
+        for &job_no in &changes.stopped {
+            if let Some(job) = self.jobs.get_mut(&job_no) {
+                job.stopped = true;
+            }
+        }
+        for (key, lease) in &mut self.leases {
+            if changes.stopped.contains(&key.job_no) || changes.lost.contains(key) {
+                lease.end();
+            }
+        }
+    }
+
+    fn planned(&mut self, now: Instant, job_no: i64, plan: Option<Arc<Plan>>) {
+        let Some(job) = self.jobs.get_mut(&job_no) else {
+            return;
+        };
+        job.planning = false;
+        if plan.is_some() {
+            job.plan = plan;
+            job.replan = false;
+        } else {
+            job.plan_at = now + PLAN_RETRY;
+        }
+    }
+
+    fn dialed(&mut self, id: WorkerId) {
+        let worker = self.jobs.get_mut(&id.job_no).and_then(|job| job.worker(id));
+        let Some(relay_id) = worker.and_then(|worker| worker.dialing.take()) else {
+            return;
+        };
+        let relay = self.relays.entry(relay_id).or_default();
+        relay.ended();
+        if relay.succeeded() {
+            tracing::info!(integration.id = %relay_id, "the relay can be reached again");
+        }
+    }
+
+    fn ended(&mut self, now: Instant, id: WorkerId, key: LeaseKey, end: End, connected: bool) {
+        if let Some(worker) = self.jobs.get_mut(&id.job_no).and_then(|job| job.worker(id)) {
+            worker.busy = false;
+            worker.connected = connected;
+            if let Some(relay) = worker.dialing.take() {
+                self.relays.entry(relay).or_default().ended();
+            }
+        }
+        let lease = self.leases.get_mut(&key);
+        match (end, lease) {
+            (End::Fact(fact), lease) => {
+                if let Some(lease) = lease {
+                    lease.settle(fact.pos);
+                }
+                self.hold(now, key, fact);
+            }
+            (End::Unstarted(recipient), Some(lease)) => lease.unstart(recipient),
+            (End::Unstarted(_), None) => {}
+            (
+                End::Unreached {
+                    recipient,
+                    relay,
+                    reason,
+                },
+                lease,
+            ) => {
+                if let Some(lease) = lease {
+                    lease.unstart(recipient);
+                }
+                let dialing = self.relays.entry(relay).or_default();
+                if dialing.failed(now) {
+                    tracing::warn!(
+                        integration.id = %relay,
+                        error = reason,
+                        "the relay cannot be reached; its recipients wait"
+                    );
+                }
+                if let Some(job) = self.jobs.get_mut(&key.job_no) {
+                    job.replan = true;
+                    job.plan_at = dialing.may_dial_at(now).unwrap_or(now);
+                }
+            }
+        }
+    }
+
+    fn hold(&mut self, now: Instant, key: LeaseKey, fact: Fact) {
+        self.outbox.entry(key).or_default().push(fact);
+        self.outbox_since.get_or_insert(now);
+    }
+
+    /// The lease is over.
+    fn forget(&mut self, now: Instant, key: LeaseKey) {
+        if let Some(lease) = self.leases.remove(&key) {
+            tracing::info!(parent: lease.span(), "chunk is over");
+        }
+        self.claim_due = true;
+        if leases(&self.leases, key.job_no).next().is_none()
+            && let Some(job) = self.jobs.get_mut(&key.job_no)
+        {
+            job.idle_since = Some(now);
+        }
+    }
+}
+
+fn range(job_no: i64) -> std::ops::RangeInclusive<LeaseKey> {
+    let bound = |limit| LeaseKey {
+        job_no,
+        chunk_no: limit,
+        epoch: limit,
+    };
+    bound(i64::MIN)..=bound(i64::MAX)
+}
+
+fn leases(
+    all: &BTreeMap<LeaseKey, Lease>,
+    job_no: i64,
+) -> impl Iterator<Item = (&LeaseKey, &Lease)> {
+    all.range(range(job_no))
+}

@@ -1,0 +1,419 @@
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::decide::FLUSH_AFTER;
+use super::*;
+use crate::storage::{IntegrationSpec, JobSpec, Recipient, TemplateSpec};
+
+const JOB: i64 = 1;
+const WINDOW: usize = 3;
+
+/// A runner that has one job of which two messages may be under way, and a window of three.
+struct Runner {
+    state: State,
+    now: Instant,
+}
+
+/// What was decided, by kind.
+#[derive(Default)]
+struct Decided {
+    claims: Vec<(Arc<Claim>, u32)>,
+    calls: Vec<(Arc<Call>, u32)>,
+    plans: usize,
+    grants: usize,
+    started: Vec<(WorkerId, Assignment)>,
+}
+
+impl Decided {
+    fn positions(&self) -> Vec<i64> {
+        let position = |(_, assignment): &(WorkerId, Assignment)| assignment.recipient.pos;
+        self.started.iter().map(position).collect()
+    }
+
+    fn call(&self) -> Arc<Call> {
+        self.calls[0].0.clone()
+    }
+}
+
+fn key(chunk_no: i64) -> LeaseKey {
+    LeaseKey {
+        job_no: JOB,
+        chunk_no,
+        epoch: 7,
+    }
+}
+
+fn chunk(chunk_no: i64, positions: std::ops::RangeInclusive<i64>) -> Chunk {
+    let recipient = |pos| Recipient {
+        pos,
+        email: format!("{pos}@example.org"),
+        vars: serde_json::Map::new(),
+        first_leased_at: SystemTime::UNIX_EPOCH,
+    };
+    Chunk {
+        key: key(chunk_no),
+        recipients: positions.map(recipient).collect(),
+    }
+}
+
+fn plan() -> Arc<Plan> {
+    let text = |text: &str| text.to_owned();
+    let relay = IntegrationSpec {
+        id: Uuid::nil(),
+        name: text("relay"),
+        host: text("127.0.0.1"),
+        port: 25,
+        secure: false,
+        username: None,
+        password: None,
+    };
+    let job = JobSpec {
+        id: Uuid::nil(),
+        integration_id: relay.id,
+        concurrency: 2,
+        window: WINDOW,
+        from_email: text("team@example.org"),
+        from_name: None,
+        template: TemplateSpec {
+            subject: text("s"),
+            html: text("h"),
+            text: None,
+            variables: vec![],
+        },
+    };
+    Arc::new(Plan::new(job, relay))
+}
+
+fn answer(chunk_no: i64, verdict: Verdict, mark: i64, go: &[i64]) -> Event {
+    Event::Answered(vec![Answer {
+        key: key(chunk_no),
+        verdict,
+        mark,
+        go: go.to_vec(),
+    }])
+}
+
+fn fact(pos: i64) -> Fact {
+    Fact {
+        pos,
+        outcome: "sent",
+        phase: Some("dot"),
+        code: Some(250),
+        enhanced: None,
+        detail: None,
+    }
+}
+
+impl Runner {
+    fn new() -> Runner {
+        let fence = Fence::new(Duration::from_secs(20), Duration::ZERO, || Duration::ZERO);
+        Runner {
+            state: State::new(fence),
+            now: Instant::now(),
+        }
+    }
+
+    /// Holds chunk 1 with positions 1 to 9 and may send without limit; its first report is under way.
+    fn reporting() -> (Runner, Arc<Call>) {
+        let mut runner = Runner::new();
+        runner.decide();
+        runner.claimed(vec![chunk(1, 1..=9)]);
+        runner.decide();
+        runner.apply(Event::Planned(JOB, Some(plan())));
+        let decided = runner.decide();
+        runner.unlimited();
+        (runner, decided.call())
+    }
+
+    /// As `reporting`, and the positions 1 to 3 are passed: 1 and 2 are started.
+    fn sending() -> (Runner, Decided) {
+        let (mut runner, _) = Runner::reporting();
+        runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
+        let decided = runner.decide();
+        assert_eq!(decided.positions(), [1, 2]);
+        (runner, decided)
+    }
+
+    fn claimed(&mut self, chunks: Vec<Chunk>) {
+        self.apply(Event::Claimed(chunks));
+    }
+
+    fn unlimited(&mut self) {
+        let grant = Grant {
+            granted: 9,
+            first_in_us: 0,
+            interval_us: 0,
+        };
+        self.apply(Event::Granted(JOB, Some(grant)));
+    }
+
+    fn apply(&mut self, event: Event) {
+        self.state.apply(self.now, event);
+    }
+
+    fn ended(&mut self, (worker, assignment): &(WorkerId, Assignment), end: End) {
+        self.apply(Event::Ended {
+            worker: *worker,
+            key: assignment.key,
+            end,
+            connected: true,
+        });
+    }
+
+    /// The message was sent.
+    fn sent(&mut self, started: &(WorkerId, Assignment)) {
+        self.ended(started, End::Fact(fact(started.1.recipient.pos)));
+    }
+
+    fn decide(&mut self) -> Decided {
+        let mut decided = Decided::default();
+        for action in self.state.decide(self.now) {
+            match action {
+                Action::Claim { claim, attempt } => decided.claims.push((claim, attempt)),
+                Action::Call { call, attempt } => decided.calls.push((call, attempt)),
+                Action::Plan { .. } => decided.plans += 1,
+                Action::Grant { .. } => decided.grants += 1,
+                Action::Start { worker, assignment } => decided.started.push((worker, assignment)),
+                Action::Dismiss { .. } => {}
+            }
+        }
+        decided
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+}
+
+#[test]
+fn nothing_is_started_before_the_answer_to_a_report_is_read() {
+    let (mut runner, call) = Runner::reporting();
+    assert_eq!(call.verb, Verb::Report);
+    assert_eq!(call.items[0].next_mark, Some(3));
+    assert!(runner.decide().started.is_empty());
+    runner.apply(answer(1, Verdict::Ok, 3, &[1, 3]));
+    assert_eq!(runner.decide().positions(), [1, 3]);
+}
+
+#[test]
+fn a_report_without_an_answer_is_repeated_the_same_and_starts_nothing() {
+    let (mut runner, call) = Runner::reporting();
+    for repeated in 1..=3 {
+        runner.apply(Event::Unanswered);
+        let decided = runner.decide();
+        assert_eq!(decided.calls, [(call.clone(), repeated)]);
+        assert!(decided.started.is_empty());
+    }
+    runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
+    assert_eq!(runner.decide().positions(), [1, 2]);
+}
+
+#[test]
+fn what_happens_while_a_report_is_under_way_waits_for_the_next() {
+    let (mut runner, first) = Runner::sending();
+    runner.sent(&first.started[0]);
+    let call = runner.decide().call();
+    runner.sent(&first.started[1]);
+    assert!(runner.decide().calls.is_empty());
+    runner.apply(Event::Unanswered);
+    assert_eq!(runner.decide().call(), call);
+    runner.apply(answer(1, Verdict::Ok, 4, &[2, 3, 4]));
+    let outcomes = runner.decide().call().items[0].outcomes.clone();
+    assert_eq!(outcomes, [fact(2)]);
+}
+
+#[test]
+fn a_position_that_is_told_again_is_not_started_again() {
+    let (mut runner, first) = Runner::sending();
+    runner.sent(&first.started[0]);
+    assert_eq!(runner.decide().positions(), [3]);
+    runner.apply(answer(1, Verdict::Ok, 4, &[1, 2, 3, 4]));
+    assert!(runner.decide().started.is_empty());
+    runner.sent(&first.started[1]);
+    assert_eq!(runner.decide().positions(), [4]);
+}
+
+#[test]
+fn an_item_that_was_not_written_is_reported_again() {
+    let (mut runner, first) = Runner::sending();
+    runner.sent(&first.started[0]);
+    runner.decide();
+    runner.apply(answer(1, Verdict::Again, 3, &[]));
+    let call = runner.decide().call();
+    assert_eq!(call.items[0].outcomes, [fact(1)]);
+}
+
+#[test]
+fn a_stopped_job_starts_nothing_and_is_given_back_when_nothing_is_in_flight() {
+    let (mut runner, first) = Runner::sending();
+    runner.apply(Event::Changed(Changes {
+        stopped: vec![JOB],
+        lost: vec![],
+    }));
+    assert!(!first.started[0].1.gate.is_open());
+    runner.sent(&first.started[0]);
+    let decided = runner.decide();
+    assert!(decided.started.is_empty() && decided.calls.is_empty());
+    runner.sent(&first.started[1]);
+    let call = runner.decide().call();
+    assert_eq!(call.verb, Verb::Release);
+    let outcomes: Vec<_> = (call.items[0].outcomes.iter())
+        .map(|fact| (fact.pos, fact.outcome))
+        .collect();
+    assert_eq!(outcomes, [(1, "sent"), (2, "sent"), (3, "returned")]);
+    runner.apply(answer(1, Verdict::Ok, 3, &[]));
+    assert!(runner.state.known().is_empty());
+}
+
+#[test]
+fn positions_that_a_lost_answer_passed_are_given_back_when_the_job_stops() {
+    let (mut runner, _) = Runner::reporting();
+    runner.apply(Event::Unanswered);
+    runner.decide();
+    runner.apply(answer(1, Verdict::Stop, 3, &[1, 2, 3]));
+    let call = runner.decide().call();
+    let positions: Vec<i64> = call.items[0].outcomes.iter().map(|fact| fact.pos).collect();
+    assert_eq!((call.verb, positions), (Verb::Release, vec![1, 2, 3]));
+}
+
+#[test]
+fn positions_that_another_runner_passed_are_not_given_back() {
+    let (mut runner, _) = Runner::reporting();
+    runner.apply(answer(1, Verdict::Fenced, 6, &[4, 5, 6]));
+    let call = runner.decide().call();
+    assert_eq!(call.verb, Verb::Release);
+    assert!(call.items[0].outcomes.is_empty());
+}
+
+#[test]
+fn an_outcome_of_a_fenced_lease_is_reported_all_the_same_within_a_quarter_of_a_second() {
+    let (mut runner, first) = Runner::sending();
+    runner.apply(Event::Changed(Changes {
+        stopped: vec![],
+        lost: vec![key(1)],
+    }));
+    runner.sent(&first.started[0]);
+    assert!(runner.decide().calls.is_empty());
+    let wake = runner.state.next_wake(runner.now);
+    assert_eq!(wake, Some(runner.now + FLUSH_AFTER));
+    runner.pass(FLUSH_AFTER);
+    assert_eq!(runner.decide().call().items[0].outcomes, [fact(1)]);
+}
+
+#[test]
+fn a_claim_without_an_answer_is_repeated_the_same() {
+    let mut runner = Runner::new();
+    let claim = runner.decide().claims.remove(0).0;
+    runner.apply(Event::Woken);
+    assert!(runner.decide().claims.is_empty());
+    runner.apply(Event::ClaimUnanswered);
+    assert_eq!(runner.decide().claims, [(claim, 1)]);
+}
+
+#[test]
+fn after_an_empty_claim_the_next_waits_for_a_wake_up() {
+    let mut runner = Runner::new();
+    runner.decide();
+    runner.claimed(vec![]);
+    assert!(runner.decide().claims.is_empty());
+    runner.apply(Event::Woken);
+    assert_eq!(runner.decide().claims.len(), 1);
+}
+
+#[test]
+fn the_next_chunk_is_claimed_before_the_present_one_runs_dry() {
+    let mut runner = Runner::new();
+    runner.decide();
+    runner.claimed(vec![chunk(1, 1..=3)]);
+    runner.decide();
+    runner.apply(Event::Planned(JOB, Some(plan())));
+    let decided = runner.decide();
+    assert_eq!(decided.claims[0].0.known, [key(1)]);
+}
+
+#[test]
+fn the_first_mark_of_the_next_chunk_comes_with_the_last_of_the_present_one() {
+    let mut runner = Runner::new();
+    runner.decide();
+    runner.claimed(vec![chunk(1, 1..=2), chunk(2, 3..=9)]);
+    runner.decide();
+    runner.apply(Event::Planned(JOB, Some(plan())));
+    let call = runner.decide().call();
+    let marks: Vec<_> = call.items.iter().map(|item| item.next_mark).collect();
+    assert_eq!(marks, [Some(2), Some(5)]);
+}
+
+#[test]
+fn without_a_token_nothing_is_started() {
+    let (mut runner, _) = Runner::reporting();
+    runner.pass(Duration::from_secs(2));
+    runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
+    let decided = runner.decide();
+    assert!(decided.started.is_empty());
+    assert_eq!(decided.grants, 1);
+}
+
+#[test]
+fn behind_the_fence_nothing_is_started() {
+    let (mut runner, _) = Runner::reporting();
+    runner.state.fence = Fence::new(Duration::ZERO, Duration::ZERO, || Duration::from_secs(1));
+    runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
+    assert!(runner.decide().started.is_empty());
+}
+
+#[test]
+fn who_could_not_be_reached_is_first_after_a_pause_with_fresh_settings() {
+    let (mut runner, mut first) = Runner::sending();
+    runner.sent(&first.started[1]);
+    let (worker, assignment) = first.started.remove(0);
+    runner.apply(Event::Ended {
+        worker,
+        key: assignment.key,
+        end: End::Unreached {
+            recipient: assignment.recipient,
+            relay: Uuid::nil(),
+            reason: "refused".to_owned(),
+        },
+        connected: false,
+    });
+    assert_eq!(runner.decide().positions(), [1]);
+    assert_eq!(runner.decide().plans, 0);
+    runner.pass(Duration::from_secs(1));
+    assert_eq!(runner.decide().plans, 1);
+    runner.unlimited();
+    runner.apply(Event::Planned(JOB, Some(plan())));
+    assert_eq!(runner.decide().positions(), [3]);
+}
+
+#[test]
+fn a_refused_call_is_taken_apart_and_only_the_bad_item_is_given_up() {
+    let mut runner = Runner::new();
+    runner.decide();
+    runner.claimed(vec![chunk(1, 1..=2), chunk(2, 3..=9)]);
+    runner.decide();
+    runner.apply(Event::Planned(JOB, Some(plan())));
+    runner.decide();
+    runner.apply(Event::Refused);
+    assert_eq!(runner.decide().call().items[0].key, key(1));
+    runner.apply(Event::Refused);
+    assert_eq!(runner.decide().call().items[0].key, key(2));
+    runner.apply(answer(2, Verdict::Ok, 5, &[3, 4, 5]));
+    assert_eq!(runner.state.known(), [key(2)]);
+}
+
+#[test]
+fn a_drained_runner_has_recorded_and_given_back_everything() {
+    let (mut runner, first) = Runner::sending();
+    runner.apply(Event::Drain);
+    runner.apply(Event::Claimed(vec![]));
+    runner.decide();
+    runner.sent(&first.started[0]);
+    runner.sent(&first.started[1]);
+    let decided = runner.decide();
+    assert!(decided.started.is_empty() && decided.claims.is_empty());
+    assert_eq!(decided.call().verb, Verb::Release);
+    assert!(!runner.state.is_drained());
+    runner.apply(answer(1, Verdict::Ok, 3, &[]));
+    assert!(runner.state.is_drained());
+}

@@ -1,0 +1,190 @@
+use std::time::Duration;
+
+use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Script};
+
+use super::*;
+use crate::storage::IntegrationSpec;
+
+async fn catcher(rules: impl IntoIterator<Item = Rule>) -> Catcher {
+    let config = Config {
+        script: Script::new(rules),
+        ..Config::default()
+    };
+    Catcher::start(config).await.unwrap()
+}
+
+fn relay(catcher: &Catcher) -> IntegrationSpec {
+    let settings = serde_json::json!({
+        "id": uuid::Uuid::nil(), "name": "relay", "host": "127.0.0.1", "port": catcher.addr().port(),
+        "secure": false, "username": null, "password": null
+    });
+    serde_json::from_value(settings).unwrap()
+}
+
+async fn dial(catcher: &Catcher) -> Box<dyn Relay> {
+    PlainDialer.dial(&relay(catcher)).await.unwrap()
+}
+
+fn mail(local_part: &str) -> Mail {
+    Mail {
+        from: "team@example.org".parse().unwrap(),
+        to: format!("{local_part}@example.com").parse().unwrap(),
+        content: format!("Subject: for {local_part}\r\n\r\n.\r\n.. and\r\n").into_bytes(),
+    }
+}
+
+fn permit() -> Permit {
+    let fence = Fence::new(Duration::from_secs(20), Duration::ZERO, || Duration::ZERO);
+    Permit::new(Arc::default(), fence)
+}
+
+fn ended(sent: Sent) -> (Phase, Option<u16>) {
+    match sent {
+        Sent::Ended { phase, answer, .. } => (phase, answer.map(|answer| answer.code)),
+        other => panic!("not ended: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_message_arrives_as_it_is_with_its_envelope() {
+    let catcher = catcher([]).await;
+    let mut relay = dial(&catcher).await;
+    let sent = relay.send(&mail("ana"), &permit()).await;
+    assert_eq!(ended(sent), (Phase::Dot, Some(250)));
+    let accepted = &catcher.accepted()[0];
+    assert_eq!(accepted.recipient, "ana@example.com");
+    assert_eq!(accepted.from, "team@example.org");
+    let content = accepted.mail.clone().unwrap();
+    assert!(content.starts_with(&mail("ana").content));
+}
+
+#[tokio::test]
+async fn a_refused_recipient_does_not_cost_the_connection() {
+    let unknown = Fault::ReplyAtRcpt(Reply::new(550, "5.1.1 unknown"));
+    let catcher = catcher([Rule::for_local_part("bob", unknown)]).await;
+    let mut relay = dial(&catcher).await;
+    for (name, expected) in [
+        ("ana", (Phase::Dot, Some(250))),
+        ("bob", (Phase::Rcpt, Some(550))),
+        ("cleo", (Phase::Dot, Some(250))),
+    ] {
+        assert_eq!(ended(relay.send(&mail(name), &permit()).await), expected);
+        assert!(relay.is_reusable());
+    }
+    assert_eq!(catcher.connection_count(), 1);
+    let bodies: Vec<bool> = (catcher.accepted().iter())
+        .map(|accepted| {
+            let name = accepted.recipient.split('@').next().unwrap();
+            accepted
+                .mail
+                .clone()
+                .unwrap()
+                .starts_with(&mail(name).content)
+        })
+        .collect();
+    assert_eq!(bodies, [true, true]);
+}
+
+#[tokio::test]
+async fn a_refusal_after_the_dot_does_not_cost_the_connection() {
+    let full = Fault::ReplyAtDot(Reply::new(452, "4.2.2 full"));
+    let catcher = catcher([Rule::for_local_part("bob", full)]).await;
+    let mut relay = dial(&catcher).await;
+    let sent = relay.send(&mail("bob"), &permit()).await;
+    assert_eq!(ended(sent), (Phase::Dot, Some(452)));
+    assert!(relay.is_reusable());
+}
+
+#[tokio::test]
+async fn a_lost_connection_says_in_which_phase_and_is_not_used_again() {
+    let catcher = catcher([
+        Rule::for_local_part("ana", Fault::DropAtRcpt),
+        Rule::for_local_part("bob", Fault::DropAtDot { accepted: true }),
+    ])
+    .await;
+    for (name, phase) in [("ana", Phase::Rcpt), ("bob", Phase::Dot)] {
+        let mut relay = dial(&catcher).await;
+        assert_eq!(
+            ended(relay.send(&mail(name), &permit()).await),
+            (phase, None)
+        );
+        assert!(!relay.is_reusable());
+    }
+}
+
+#[tokio::test]
+async fn a_closing_reply_ends_the_connection() {
+    let closing = Fault::ReplyAtRcpt(Reply::new(421, "4.7.0 later"));
+    let catcher = catcher([Rule::always(closing)]).await;
+    let mut relay = dial(&catcher).await;
+    let sent = relay.send(&mail("ana"), &permit()).await;
+    assert_eq!(ended(sent), (Phase::Rcpt, Some(421)));
+    assert!(!relay.is_reusable());
+}
+
+#[tokio::test]
+async fn a_closed_gate_begins_nothing() {
+    let catcher = catcher([]).await;
+    let mut relay = dial(&catcher).await;
+    let permit = permit();
+    permit.gate.close();
+    assert_eq!(relay.send(&mail("ana"), &permit).await, Sent::NotStarted);
+    assert!(relay.is_reusable());
+    assert_eq!(catcher.mail_from_count(), 0);
+}
+
+#[tokio::test]
+async fn behind_the_fence_no_final_dot_is_written() {
+    static CALLS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let catcher = catcher([]).await;
+    let mut relay = dial(&catcher).await;
+    // Each look at the clock is a second later: the fence holds at MAIL and not at the dot.
+    let clock = || Duration::from_secs(CALLS.fetch_add(1, Ordering::Relaxed));
+    let fence = Fence::new(Duration::from_secs(1), Duration::ZERO, clock);
+    let permit = Permit::new(Arc::default(), fence);
+    assert_eq!(relay.send(&mail("ana"), &permit).await, Sent::Withheld);
+    assert!(!relay.is_reusable());
+    assert!(!permit.finishing());
+    assert_eq!(catcher.mail_from_count(), 1);
+    assert!(catcher.stop().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_carries_a_hundred_messages() {
+    let catcher = catcher([]).await;
+    let mut relay = dial(&catcher).await;
+    let mut carried = 0;
+    while relay.is_reusable() {
+        relay.send(&mail("ana"), &permit()).await;
+        carried += 1;
+    }
+    assert_eq!(carried, 100);
+}
+
+#[tokio::test]
+async fn no_greeting_means_nobody_was_attempted() {
+    let catcher = catcher([Rule::always(Fault::DropAtConnect)]).await;
+    let error = PlainDialer.dial(&relay(&catcher)).await.err().unwrap();
+    assert_eq!(error.phase, Phase::Greeting);
+}
+
+#[tokio::test]
+async fn credentials_are_not_sent_in_plain_text() {
+    let catcher = catcher([]).await;
+    for (setting, value) in [
+        ("secure", serde_json::json!(true)),
+        ("username", "me".into()),
+        ("password", "secret".into()),
+    ] {
+        let mut settings = serde_json::json!({
+            "id": uuid::Uuid::nil(), "name": "relay", "host": "127.0.0.1",
+            "port": catcher.addr().port(), "secure": false, "username": null, "password": null
+        });
+        settings[setting] = value;
+        let relay: IntegrationSpec = serde_json::from_value(settings).unwrap();
+        let error = PlainDialer.dial(&relay).await.err().unwrap();
+        assert!(error.reason.contains("TLS"));
+        assert!(!format!("{relay:?} {error}").contains("\"secret\""));
+    }
+    assert_eq!(catcher.connection_count(), 0);
+}

@@ -1,0 +1,442 @@
+//! All SQL of the runner: each function is one call of one database function.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::types::{Json, ToSql};
+use tokio_postgres::{NoTls, Row};
+use uuid::Uuid;
+
+use crate::config::{CALL_TIMEOUT, CONNECT_TIMEOUT};
+use crate::logging::chain;
+
+/// Version of the protocol between runner and database that this runner speaks.
+const PROTOCOL: i32 = 1;
+const MAX_CONNECTIONS: usize = 8;
+
+/// Why a call has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// CP020: the database does not know this runner (any more). Nothing may be claimed or sent.
+    #[error("the database does not know this runner: {0}")]
+    NotRegistered(String),
+    /// CP021: the database speaks another version of the protocol.
+    #[error("the database refuses this version of campaign-runner: {0}")]
+    ProtocolRefused(String),
+    /// CP022: the call breaks the protocol. Nothing of it was written.
+    #[error("the call breaks the protocol: {0}")]
+    ProtocolBroken(String),
+    /// Not reached, no answer in time, shutting down, or too busy: whether the call was executed is not known.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// Any other answer that is an error. Nothing of the call was written.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Times that the database sets for its runners.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Registration {
+    pub heartbeat_ms: u64,
+    /// How long after the sending of the last answered heartbeat the runner may send.
+    pub fence_ms: u64,
+}
+
+/// One lease of one chunk. Never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LeaseKey {
+    pub job_no: i64,
+    pub chunk_no: i64,
+    pub epoch: i64,
+}
+
+/// Somebody to send to. Deliberately not `Clone`: a position is in one place, so it is started once.
+#[derive(Debug)]
+pub struct Recipient {
+    pub pos: i64,
+    pub email: String,
+    pub vars: Map<String, Value>,
+    /// First lease of the range chunk: the date of the message in every attempt.
+    pub first_leased_at: SystemTime,
+}
+
+/// A chunk handed to this runner: the recipients above its mark, ascending.
+#[derive(Debug)]
+pub struct Chunk {
+    pub key: LeaseKey,
+    pub recipients: Vec<Recipient>,
+}
+
+/// What a job needs to be sent.
+#[derive(Debug, Clone, Deserialize)]
+pub struct JobSpec {
+    pub id: Uuid,
+    pub integration_id: Uuid,
+    /// Connections of one runner.
+    pub concurrency: usize,
+    /// Bound on passed positions without a recorded outcome, per lease.
+    pub window: usize,
+    pub from_email: String,
+    pub from_name: Option<String>,
+    pub template: TemplateSpec,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct TemplateSpec {
+    pub subject: String,
+    pub html: String,
+    pub text: Option<String>,
+    pub variables: Vec<String>,
+}
+
+/// How to reach a relay.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct IntegrationSpec {
+    pub id: Uuid,
+    pub name: String,
+    pub host: String,
+    pub port: u16,
+    pub secure: bool,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+}
+
+/// Text that no log may show.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// What changed behind the runner's back.
+#[derive(Debug, Default, Deserialize)]
+pub struct Changes {
+    /// Jobs of which nothing more may be started.
+    #[serde(default)]
+    pub stopped: Vec<i64>,
+    /// Leases that are no longer this runner's.
+    #[serde(default)]
+    pub lost: Vec<LeaseKey>,
+}
+
+/// Rate tokens: number k may be used at (answer received + first + k × interval).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Grant {
+    pub granted: u32,
+    pub first_in_us: u64,
+    /// Zero = no limit.
+    pub interval_us: u64,
+}
+
+/// What became of one passed position.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    pub pos: i64,
+    /// As in `attempt.outcome`.
+    pub outcome: &'static str,
+    /// As in `attempt.phase`; absent when nothing was begun.
+    pub phase: Option<&'static str>,
+    /// SMTP reply code and enhanced status code (RFC 3463), where there was a reply.
+    pub code: Option<u16>,
+    pub enhanced: Option<String>,
+    /// Text of the reply, or why there was none.
+    pub detail: Option<String>,
+}
+
+/// One lease in a report or release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Item {
+    #[serde(flatten)]
+    pub key: LeaseKey,
+    /// Position up to which the runner asks to pass.
+    pub next_mark: Option<i64>,
+    pub outcomes: Vec<Fact>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Ok,
+    /// The lease is over, everything is recorded.
+    Done,
+    /// The job does not run: start nothing more, release.
+    Stop,
+    /// No longer this runner's lease; the outcomes are recorded all the same.
+    Fenced,
+    /// Nothing of this item was written: ask again.
+    Again,
+}
+
+/// The database's answer to one [`Item`].
+#[derive(Debug, Clone, Deserialize)]
+pub struct Answer {
+    #[serde(flatten)]
+    pub key: LeaseKey,
+    pub verdict: Verdict,
+    /// Every position up to here is passed.
+    pub mark: i64,
+    /// Passed positions without a recorded outcome: those that may be started.
+    pub go: Vec<i64>,
+}
+
+#[derive(Clone)]
+pub struct Storage {
+    pool: Pool,
+    runner_id: Uuid,
+}
+
+impl Storage {
+    /// Opens no connection yet.
+    pub fn new(config: tokio_postgres::Config, runner_id: Uuid) -> anyhow::Result<Storage> {
+        let manager = Manager::from_config(
+            config,
+            NoTls,
+            ManagerConfig {
+                recycling_method: RecyclingMethod::Fast,
+            },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(MAX_CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts {
+                wait: Some(CALL_TIMEOUT),
+                create: Some(CONNECT_TIMEOUT),
+                recycle: Some(CONNECT_TIMEOUT),
+            })
+            .build()?;
+        Ok(Storage { pool, runner_id })
+    }
+
+    pub async fn register_runner(
+        &self,
+        host: &str,
+        pid: i32,
+    ) -> Result<Registration, StorageError> {
+        self.call_json(
+            "select campaign.register_runner($1, $2, $3, $4, $5)",
+            &[
+                &self.runner_id,
+                &host,
+                &pid,
+                &env!("CARGO_PKG_VERSION"),
+                &PROTOCOL,
+            ],
+        )
+        .await
+    }
+
+    pub async fn unregister_runner(&self) -> Result<(), StorageError> {
+        self.call("select campaign.unregister_runner($1)", &[&self.runner_id])
+            .await
+            .map(drop)
+    }
+
+    pub async fn heartbeat(&self, known: &[LeaseKey]) -> Result<Changes, StorageError> {
+        self.call_json(
+            "select campaign.heartbeat($1, $2)",
+            &[&self.runner_id, &Json(known)],
+        )
+        .await
+    }
+
+    pub async fn tick(&self) -> Result<Changes, StorageError> {
+        self.call_json("select campaign.tick($1)", &[&self.runner_id])
+            .await
+    }
+
+    pub async fn job_spec(&self, job_no: i64) -> Result<JobSpec, StorageError> {
+        self.call_json("select campaign.job_spec($1)", &[&job_no])
+            .await
+    }
+
+    pub async fn integration_spec(&self, id: Uuid) -> Result<IntegrationSpec, StorageError> {
+        self.call_json("select campaign.integration_spec($1)", &[&id])
+            .await
+    }
+
+    pub async fn grant(
+        &self,
+        integration_id: Uuid,
+        job_no: i64,
+        want: i32,
+    ) -> Result<Grant, StorageError> {
+        self.call_json(
+            "select campaign.grant($1, $2, $3, $4)",
+            &[&self.runner_id, &integration_id, &job_no, &want],
+        )
+        .await
+    }
+
+    /// `known`: the leases in hand at this moment; any other of this runner is recovered first.
+    pub async fn claim_chunks(
+        &self,
+        want: i32,
+        known: &[LeaseKey],
+    ) -> Result<Vec<Chunk>, StorageError> {
+        self.call(
+            "select job_no, chunk_no, epoch, positions, emails, vars, first_leased_at \
+             from campaign.claim_chunks($1, $2, $3)",
+            &[&self.runner_id, &want, &Json(known)],
+        )
+        .await?
+        .iter()
+        .map(chunk)
+        .collect()
+    }
+
+    /// One answer for each item, in their order.
+    pub async fn report(&self, items: &[Item]) -> Result<Vec<Answer>, StorageError> {
+        let sql = "select campaign.report($1, $2)";
+        let answers = self
+            .call_json(sql, &[&self.runner_id, &Json(items)])
+            .await?;
+        matching(items, answers)
+    }
+
+    /// Like [`Storage::report`], and ends the leases.
+    pub async fn release(&self, items: &[Item]) -> Result<Vec<Answer>, StorageError> {
+        let sql = "select campaign.release($1, $2)";
+        let answers = self
+            .call_json(sql, &[&self.runner_id, &Json(items)])
+            .await?;
+        matching(items, answers)
+    }
+
+    async fn call_json<T: for<'a> Deserialize<'a>>(
+        &self,
+        sql: &str,
+        arguments: &[&(dyn ToSql + Sync)],
+    ) -> Result<T, StorageError> {
+        let rows = self.call(sql, arguments).await?;
+        let [row] = rows.as_slice() else {
+            return Err(unexpected(format!("{} rows instead of one", rows.len())));
+        };
+        row.try_get::<_, Json<T>>(0)
+            .map(|Json(value)| value)
+            .map_err(|error| unexpected(chain(&error)))
+    }
+
+    /// A connection on which anything went wrong is closed: after a timeout its next answer would be another call's.
+    async fn call(
+        &self,
+        sql: &str,
+        arguments: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StorageError> {
+        let client = self.pool.get().await.map_err(|error| match error {
+            deadpool_postgres::PoolError::Backend(error) => from_postgres(&error),
+            error => StorageError::Unavailable(error.to_string()),
+        })?;
+        let query = async {
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, arguments).await
+        };
+        let error = match tokio::time::timeout(CALL_TIMEOUT, query).await {
+            Ok(Ok(rows)) => return Ok(rows),
+            Ok(Err(error)) => from_postgres(&error),
+            Err(_) => StorageError::Unavailable(format!("no answer within {CALL_TIMEOUT:?}")),
+        };
+        drop(Object::take(client));
+        Err(error)
+    }
+}
+
+fn chunk(row: &Row) -> Result<Chunk, StorageError> {
+    let read = || {
+        let positions: Vec<i64> = row.try_get("positions")?;
+        let emails: Vec<String> = row.try_get("emails")?;
+        let vars: Vec<Value> = row.try_get("vars")?;
+        let dates: Vec<SystemTime> = row.try_get("first_leased_at")?;
+        let key = LeaseKey {
+            job_no: row.try_get("job_no")?,
+            chunk_no: row.try_get("chunk_no")?,
+            epoch: row.try_get("epoch")?,
+        };
+        Ok::<_, tokio_postgres::Error>((key, positions, emails, vars, dates))
+    };
+    let (key, positions, emails, vars, dates) =
+        read().map_err(|error| unexpected(chain(&error)))?;
+    if [emails.len(), vars.len(), dates.len()] != [positions.len(); 3] {
+        return Err(unexpected("arrays of different lengths".to_owned()));
+    }
+    let recipients = positions
+        .into_iter()
+        .zip(emails)
+        .zip(vars)
+        .zip(dates)
+        .map(|(((pos, email), vars), first_leased_at)| match vars {
+            Value::Object(vars) => Ok(Recipient {
+                pos,
+                email,
+                vars,
+                first_leased_at,
+            }),
+            _ => Err(unexpected("vars that are not an object".to_owned())),
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Chunk { key, recipients })
+}
+
+fn matching(items: &[Item], answers: Vec<Answer>) -> Result<Vec<Answer>, StorageError> {
+    if items
+        .iter()
+        .map(|item| item.key)
+        .eq(answers.iter().map(|answer| answer.key))
+    {
+        Ok(answers)
+    } else {
+        Err(unexpected(
+            "answers to other items than those reported".to_owned(),
+        ))
+    }
+}
+
+fn unexpected(what: String) -> StorageError {
+    StorageError::Other(format!(
+        "the database answered something unexpected: {what}"
+    ))
+}
+
+fn from_postgres(error: &tokio_postgres::Error) -> StorageError {
+    let Some(answer) = error.as_db_error() else {
+        return StorageError::Unavailable(chain(error));
+    };
+    let text = text(answer);
+    match answer.code().code() {
+        "CP020" => StorageError::NotRegistered(text),
+        "CP021" => StorageError::ProtocolRefused(text),
+        "CP022" => StorageError::ProtocolBroken(text),
+        code if passes(answer.code()) => StorageError::Unavailable(format!("{text} ({code})")),
+        code => StorageError::Other(format!("{text} ({code})")),
+    }
+}
+
+/// Errors that go away by themselves: connection trouble, no resources, operator intervention, lock conflicts.
+fn passes(code: &SqlState) -> bool {
+    ["08", "53", "57"]
+        .iter()
+        .any(|class| code.code().starts_with(class))
+        || [
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::LOCK_NOT_AVAILABLE,
+        ]
+        .contains(code)
+}
+
+fn text(error: &DbError) -> String {
+    let mut text = error.message().to_owned();
+    for (name, more) in [("detail", error.detail()), ("hint", error.hint())] {
+        if let Some(more) = more {
+            text.push_str(&format!("; {name}: {more}"));
+        }
+    }
+    text
+}
