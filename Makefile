@@ -1,0 +1,50 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e lint fmt
+
+help: ## Show this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: ## Send three campaigns to 181 invented people, with nothing prepared
+	@tools/demo.sh
+
+build: ## Install what is missing, build the extension, the runner and the mail catcher
+	@tools/setup.sh
+	@tools/build.sh extension
+	@tools/build.sh programs
+
+up: build ## Start PostgreSQL, the mail catcher and the runner in the background
+	@tools/stack.sh up
+	@tools/stack.sh status
+
+down: ## Stop them; the data stays
+	@tools/stack.sh down
+
+reset: ## Stop them and delete the data
+	@tools/stack.sh reset
+
+status: ## Show what runs, and where
+	@tools/stack.sh status
+
+psql: ## Open psql as the superuser
+	@tools/stack.sh psql
+
+test: ## Run all checks and tests
+	@tools/test.sh
+
+test-unit: ## Run the unit tests
+	@tools/test.sh unit
+
+test-sql: ## Run the tests in SQL; FILE=tests/sql/… runs one
+	@FILE='$(FILE)' tools/test.sh sql
+
+test-isolation: ## Run the races of two sessions
+	@tools/test.sh isolation
+
+test-e2e: ## Run the tests with real runners, PostgreSQL and SMTP
+	@tools/test.sh e2e
+
+lint: ## Check format and lints
+	@tools/test.sh lint
+
+fmt: ## Format the Rust code
+	@cargo fmt --all

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# test.sh [STAGE…]: lint, unit, sql, isolation, e2e (default: all). FILE=tests/sql/…/….sql runs that one pgTAP file.
+# SQL, isolation and e2e tests run against a cluster that lives only as long as this script.
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+lint() {
+  cargo fmt --all --check
+  cargo clippy -q --locked --workspace --exclude pg_campaign --all-targets -- -D warnings
+  # In the profile of the package, whose dependencies are built already.
+  cargo clippy -q --locked --release -p pg_campaign -- -D warnings
+}
+
+unit() { cargo test -q --locked; }
+
+# One pgTAP file in its own clone of the template.
+sql_file() {
+  local database output status=0
+  database=test_$BASHPID
+  sql postgres -c "create database $database template campaign_template_pgtap"
+  output=$(pg_prove --psql-bin "$PG_BIN/psql" -d "$database" "$1" 2>&1) || status=1
+  sql postgres -c "drop database $database with (force)"
+  if ((status == 0)); then
+    echo "ok   $1"
+  else
+    printf 'FAIL %s\n%s\n' "$1" "$output"
+  fi
+  return $status
+}
+
+sql_tests() {
+  local files=${FILE:-$(find tests/sql -mindepth 2 -name '*.sql' | sort)}
+  [[ -n $files ]] || die "no test in tests/sql"
+  sql postgres -c "create database campaign_template_pgtap template campaign_template"
+  sql campaign_template_pgtap -c "create extension pgtap"
+  export -f sql sql_file
+  export PG_BIN
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  xargs -d '\n' -n 1 -P 2 bash -c 'sql_file "$1"' - <<<"$files"
+}
+
+isolation() {
+  sql postgres -c "create database races template campaign_template"
+  sql races -c "create extension pgtap"
+  tests/isolation/run.sh races
+}
+
+e2e() {
+  cargo build -q --locked -p campaign-runner -p mail-catcher
+  CAMPAIGN_TEMPLATE_DB=campaign_template cargo test -q --locked -p e2e
+}
+
+remove_cluster() {
+  if cluster_runs "$CLUSTER/data"; then stop_cluster "$CLUSTER/data" immediate; fi
+  rm -rf -- "$CLUSTER"
+}
+
+create_cluster() {
+  CLUSTER=$(mktemp -d "$PLACE/test.XXXXXX")
+  chmod 755 "$CLUSTER"
+  trap remove_cluster EXIT
+  trap 'exit 130' INT TERM
+  new_cluster "$CLUSTER/data" "fsync = off" "full_page_writes = off" "max_connections = 200"
+  export PGHOST=127.0.0.1 PGUSER=postgres PGPORT
+  PGPORT=$(free_port)
+  start_cluster "$CLUSTER/data" "$PGPORT"
+  sql postgres -c "create database campaign_template"
+  sql campaign_template -c "create extension pg_campaign"
+}
+
+stages=("$@")
+if ((${#stages[@]} == 0)); then
+  stages=(lint unit sql isolation e2e)
+fi
+tools/setup.sh --test
+tools/build.sh extension
+locate
+if [[ " ${stages[*]} " =~ \ (sql|isolation|e2e)\  ]]; then
+  create_cluster
+fi
+
+failed=()
+for stage in "${stages[@]}"; do
+  [[ $stage =~ ^(lint|unit|sql|isolation|e2e)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation e2e"
+  say "Test: $stage"
+  # Not `if !`: that would switch errexit off inside the stage.
+  set +e
+  (
+    set -e
+    if [[ $stage == sql ]]; then sql_tests; else "$stage"; fi
+  )
+  status=$?
+  set -e
+  ((status == 0)) || failed+=("$stage")
+done
+if ((${#failed[@]})); then
+  say "FAILED: ${failed[*]}"
+  exit 1
+fi
+say "Passed: ${stages[*]}"
