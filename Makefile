@@ -2,7 +2,7 @@
 .PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e lint fmt
 
 help: ## Show this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: ## Send three campaigns to 181 invented people, with nothing prepared
 	@tools/demo.sh

@@ -1,0 +1,26 @@
+-- Only another client can see notices: its statements run in a transaction of their own.
+begin;
+select plan(3);
+
+-- A shell argument is one line.
+select replace($$
+begin;
+set local timezone = 'UTC';
+insert into campaign.email_integrations (name, config, is_default) values ('relay', '{"host": "h", "port": 25, "from_email": "a@example.com"}', true);
+insert into campaign.email_templates (name, slug, subject, html) values ('Hi', 'hi', 'Hi', '<p>Hi</p>');
+insert into campaign.segments (name, query)
+values ('four', 'select g::text as recipient_key, case when g < 4 then ''g'' || g || ''@example.com'' end as email, null::jsonb as vars from generate_series(1, 4) g');
+select campaign.start_campaign('four', 'hi', idempotency_key => 'k');
+select campaign.start_campaign('four', 'hi', idempotency_key => 'k');
+select campaign.start_campaign('four', 'hi', allow_repeat => true, scheduled_at => '2999-01-01 09:00+00');
+rollback;
+$$, E'\n', ' ') as statements \gset
+\set said `psql -X -q -o /dev/null -h :'HOST' -p :'PORT' -U :'USER' -d :'DBNAME' -c :'statements' 2>&1`
+
+create temporary table notice as select n, line from regexp_split_to_table(:'said', E'\n') with ordinality as t (line, n);
+select matches((select line from notice where n = 1), '^NOTICE:  campaign [0-9a-f-]{36} started: 3 recipients of segment four \(left out: 1 invalid\)$', 'how many get it, who is left out');
+select matches((select line from notice where n = 2), '^NOTICE:  campaign [0-9a-f-]{36} was started before with this idempotency key; nothing was started now$', 'that nothing new was started');
+select matches((select line from notice where n = 3), '^NOTICE:  campaign [0-9a-f-]{36} will start at 2999-01-01 09:00:00\+00: 3 recipients', 'when it will start');
+
+select * from finish();
+rollback;
