@@ -14,7 +14,8 @@ declare
 begin
   select j.* into strict v_job from campaign.email_jobs j where j.job_no = p_job_no;
   select s.on_sent into v_on_sent from campaign.segments s where s.name = v_job.segment;
-  if v_on_sent is null or cardinality(p_positions) = 0 then
+  if v_on_sent is null then
+    delete from campaign.pending_on_sent p where p.job_no = p_job_no and p.pos = any (p_positions);
     return;
   end if;
 

@@ -21,6 +21,7 @@ declare
   v_facts bigint[];
   v_uncertain bigint[];
   v_sent bigint[];
+  v_failed bigint[];
   v_again bigint[];
   v_resent bigint[];
   v_doubted bigint[];
@@ -64,8 +65,9 @@ begin
     coalesce(array_agg(i.pos), '{}'),
     coalesce(array_agg(i.pos) filter (where i.outcome = 'uncertain'), '{}'),
     coalesce(array_agg(i.pos) filter (where i.outcome = 'sent'), '{}'),
+    coalesce(array_agg(i.pos) filter (where i.outcome = 'failed'), '{}'),
     coalesce(array_agg(i.pos) filter (where i.outcome in ('deferred', 'returned')), '{}')
-  into v_facts, v_uncertain, v_sent, v_again
+  into v_facts, v_uncertain, v_sent, v_failed, v_again
   from inserted i;
 
   if cardinality(v_facts) < jsonb_array_length(p_outcomes) then
@@ -101,8 +103,10 @@ begin
   where d.job_no = p_chunk.job_no and d.pos = any (v_doubted) and d.chunk_no = p_chunk.chunk_no
     and not d.pos = any (v_uncertain);
 
+  -- A late fact settles a doubt first: who has the mail, or was refused for good, is not sent to again.
   delete from campaign.retry_item i
-  where i.job_no = p_chunk.job_no and i.pos = any (v_sent) and i.chunk_no is null;
+  where i.job_no = p_chunk.job_no and i.chunk_no is null
+    and (i.pos = any (v_sent) or (i.pos = any (v_failed) and i.pos = any (v_resent)));
 
   if cardinality(v_again) > 0 and p_job.status <> 'cancelled' then
     insert into campaign.retry_item (job_no, pos, due)

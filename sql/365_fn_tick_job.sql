@@ -25,7 +25,7 @@ begin
   end if;
 
   if v_status in ('pending', 'running', 'partial') then
-    perform campaign._cut_retry_chunk(v_job);
+    perform campaign._cut_retry_chunks(v_job);
   elsif v_status = 'cancelled' then
     perform campaign._close_cancelled(v_job);
   end if;

@@ -72,7 +72,8 @@ pub struct Answer {
     pub code: u16,
     /// Enhanced status code (RFC 3463), such as `5.1.1`.
     pub enhanced: Option<String>,
-    /// Text of the reply, its lines joined by `\n`, with the enhanced code where the server sent one.
+    /// Text of the reply, its lines joined by `\n`, with the enhanced code where the server sent one. Without other
+    /// control characters: PostgreSQL refuses U+0000, and the rest would garble a terminal.
     pub text: String,
 }
 
@@ -89,7 +90,7 @@ impl Answer {
         Answer {
             code,
             enhanced: enhanced.map(str::to_owned),
-            text: text.to_owned(),
+            text: text.replace(|c: char| c.is_control() && c != '\n', " "),
         }
     }
 }

@@ -125,3 +125,9 @@ fn names_are_those_of_the_table() {
         ["sent", "failed", "deferred", "uncertain", "returned"]
     );
 }
+
+#[test]
+fn control_characters_of_a_reply_become_blanks() {
+    let answer = Answer::parse(550, "5.1.1 no\0 such\x1b[31m user\nreally\u{85}");
+    assert_eq!(answer.text, "5.1.1 no  such [31m user\nreally ");
+}

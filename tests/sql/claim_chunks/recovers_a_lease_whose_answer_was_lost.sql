@@ -1,4 +1,4 @@
--- Guard: keepepoch (a lease that its owner does not list gets doubts and a new epoch).
+-- Guards: keepepoch (a lease that its owner does not list gets doubts and a new epoch), nofinal (positions above the mark only).
 begin;
 \ir ../_protocol.sql
 select plan(7);
