@@ -25,17 +25,21 @@ installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == i
 
 apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"; }
 
+# Debian would create a cluster and start it. Whoever installs a PostgreSQL for us does not want a server.
+no_cluster=/etc/postgresql-common/createcluster.d/pg_campaign.conf
+
+allow_cluster() {
+  as_root rm -f "$no_cluster"
+  as_root rmdir --ignore-fail-on-non-empty "${no_cluster%/*}"
+}
+
 install_packages() {
-  # Debian would create a cluster and start it. Whoever installs a PostgreSQL for us does not want a server.
-  local folder=/etc/postgresql-common/createcluster.d
-  local setting=$folder/pg_campaign.conf
   if ! installed postgresql-15; then
-    as_root mkdir -p "$folder"
-    as_root sh -c "echo 'create_main_cluster = false' >'$setting'"
-    trap 'as_root rm -f "$setting"; as_root rmdir --ignore-fail-on-non-empty "$folder"' EXIT
+    trap allow_cluster EXIT
+    as_root mkdir -p "${no_cluster%/*}"
+    as_root sh -c "echo 'create_main_cluster = false' >'$no_cluster'"
   fi
-  apt update
-  apt install -y --no-install-recommends "$@"
+  apt update && apt install -y --no-install-recommends "$@"
 }
 
 command -v cargo >/dev/null ||

@@ -1,6 +1,7 @@
 //! `campaign-runner`: carries the messages of pg_campaign from PostgreSQL to an SMTP relay, and the results back.
 
 mod config;
+mod demo;
 mod engine;
 mod fence;
 mod listener;
@@ -22,6 +23,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(config::RunArgs),
+    Demo(demo::DemoArgs),
 }
 
 /// Exit codes: 0 = told to stop, and did; 1 = failed, standard error says why; 2 = wrong usage.
@@ -43,6 +45,7 @@ fn run(command: Command) -> anyhow::Result<()> {
                 logging::init(args.log_format);
                 engine::run(&args).await
             }
+            Command::Demo(args) => demo::run(&args).await,
         }
     });
     // Does not wait for a name that is being resolved.

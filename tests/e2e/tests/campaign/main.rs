@@ -1,0 +1,11 @@
+//! Campaigns from `start_campaign` to the SMTP server, with runners as real processes.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod database_outage;
+mod delivery;
+mod rate;
+mod relay_faults;
+mod stopping;
+mod takeover;
+mod wakeup;
