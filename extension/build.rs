@@ -14,9 +14,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "sql") {
-            let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            let name = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .unwrap_or_default();
             if !is_numbered(name) {
-                return Err(format!("{}: expected a name like 010_schema.sql", path.display()).into());
+                return Err(
+                    format!("{}: expected a name like 010_schema.sql", path.display()).into(),
+                );
             }
             files.push((name.to_owned(), path));
         }
@@ -26,7 +31,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut chain = String::new();
     let mut previous = "leaves";
     for (name, path) in &files {
-        writeln!(chain, "::pgrx::extension_sql_file!({path:?}, name = {name:?}, requires = [{previous:?}]);")?;
+        writeln!(
+            chain,
+            "::pgrx::extension_sql_file!({path:?}, name = {name:?}, requires = [{previous:?}]);"
+        )?;
         previous = name;
     }
     fs::write(Path::new(&env::var("OUT_DIR")?).join("install.rs"), chain)?;

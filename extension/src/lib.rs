@@ -66,7 +66,10 @@ fn template_variables(
 /// A template as one recipient gets it. Error 22023 if it is not sound, or if `vars` lacks a variable that it reads.
 #[pg_extern(name = "_render", immutable, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
-#[expect(clippy::type_complexity, reason = "pgrx reads the columns of the result from the signature")]
+#[expect(
+    clippy::type_complexity,
+    reason = "pgrx reads the columns of the result from the signature"
+)]
 fn render(
     subject: Option<&str>,
     html: Option<&str>,
@@ -75,7 +78,14 @@ fn render(
     email: Option<&str>,
     vars: Option<JsonB>,
 ) -> Result<
-    TableIterator<'static, (name!(subject, String), name!(html, String), name!(text, String))>,
+    TableIterator<
+        'static,
+        (
+            name!(subject, String),
+            name!(html, String),
+            name!(text, String),
+        ),
+    >,
     ErrorReport,
 > {
     let variables = names(variables)?;
@@ -84,10 +94,14 @@ fn render(
     let Value::Object(vars) = required("vars", vars)?.0 else {
         return Err(invalid("vars must be a JSON object"));
     };
-    let rendered = template
-        .render(email, &vars)
-        .map_err(|error| invalid("the template cannot be rendered").set_detail(error.to_string()))?;
-    Ok(TableIterator::once((rendered.subject, rendered.html, rendered.text)))
+    let rendered = template.render(email, &vars).map_err(|error| {
+        invalid("the template cannot be rendered").set_detail(error.to_string())
+    })?;
+    Ok(TableIterator::once((
+        rendered.subject,
+        rendered.html,
+        rendered.text,
+    )))
 }
 
 fn source<'a>(
@@ -97,12 +111,20 @@ fn source<'a>(
     variables: &'a [String],
 ) -> Result<Source<'a>, ErrorReport> {
     let (subject, html) = (required("subject", subject)?, required("html", html)?);
-    Ok(Source { subject, html, text, variables })
+    Ok(Source {
+        subject,
+        html,
+        text,
+        variables,
+    })
 }
 
 fn names(variables: Option<Vec<Option<String>>>) -> Result<Vec<String>, ErrorReport> {
     let variables = required("variables", variables)?;
-    variables.into_iter().map(|name| required("a name in variables", name)).collect()
+    variables
+        .into_iter()
+        .map(|name| required("a name in variables", name))
+        .collect()
 }
 
 fn compile(source: &Source<'_>) -> Result<Template, ErrorReport> {
