@@ -11,6 +11,8 @@ begin
 end
 $$;
 
+comment on schema campaign is 'E-mail campaigns: pg_campaign. Names that begin with an underscore are private.';
+
 comment on role campaign_owner is 'Owns the objects of pg_campaign, so that its SECURITY DEFINER functions never run as a superuser. Nobody logs in as it.';
 comment on role campaign_admin is 'pg_campaign: templates, segments, integrations, and all that an operator may do.';
 comment on role campaign_operator is 'pg_campaign: starts, pauses, resumes, cancels campaigns.';

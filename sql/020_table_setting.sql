@@ -5,4 +5,4 @@ create table campaign.setting (
 );
 
 comment on table campaign.setting is
-'Settings of the installation, one row for each that differs from its default. clock: a timestamp at which campaign.now() stands still (tests). heartbeat_every, fence_after, stale_after: intervals (5 s, 20 s, 30 s). event_check: name of a function (uuid) returns boolean that tells whether an event exists.';
+'Settings of the installation, one row for each that differs from its default. clock: a timestamp at which campaign.now() stands still (tests). heartbeat_every, fence_after, stale_after: intervals (5 s, 20 s, 30 s). event_check: name of a function (uuid) returns boolean that tells whether an event exists; it runs as campaign_owner.';

@@ -37,12 +37,15 @@ begin
   end if;
   return null;
 exception
-  when invalid_datetime_format or datetime_field_overflow then
+  when invalid_datetime_format or datetime_field_overflow or invalid_name or syntax_error then
     raise exception using
       errcode = 'CP008',
       message = format('%s cannot be %L', new.name, new.value),
       detail = sqlerrm,
-      hint = case new.name when 'clock' then 'Write a timestamp, e.g. 2026-02-26 18:00+00.' else 'Write an interval, e.g. 30 s.' end;
+      hint = case new.name
+        when 'clock' then 'Write a timestamp, e.g. 2026-02-26 18:00+00.'
+        when 'event_check' then 'Write the name of a function with its schema, e.g. public.event_exists.'
+        else 'Write an interval, e.g. 30 s.' end;
 end
 $$;
 

@@ -7,6 +7,7 @@ create table campaign.email_integrations (
   is_default boolean not null default false,
   created_at timestamptz not null default campaign.now(),
   constraint name_is_unique unique (name),
+  constraint name_is_not_empty check (btrim(name) <> ''),
   constraint type_is_smtp check (type = 'smtp'),
   constraint rate_limit_is_positive check (rate_limit > 0),
   constraint config_names_host check (coalesce(config ->> 'host', '') <> ''),
@@ -14,7 +15,7 @@ create table campaign.email_integrations (
     case when jsonb_typeof(config -> 'port') = 'number'
       then (config ->> 'port')::numeric between 1 and 65535 and (config ->> 'port')::numeric % 1 = 0
       else false end),
-  constraint config_names_sender check (coalesce(config ->> 'from_email', '') <> ''),
+  constraint config_names_sender check (campaign._fold_address(config ->> 'from_email') is not null),
   constraint config_secure_is_boolean check (coalesce(jsonb_typeof(config -> 'secure'), 'null') in ('boolean', 'null'))
 );
 

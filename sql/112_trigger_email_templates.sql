@@ -10,7 +10,7 @@ begin
   if v_problem is not null then
     raise exception using
       errcode = 'CP009',
-      message = format('template %I: %s', new.slug, v_problem ->> 'message'),
+      message = format('template %s: %s', new.slug, v_problem ->> 'message'),
       detail = format('%s, line %s, column %s.', v_problem ->> 'part', v_problem ->> 'line', v_problem ->> 'column'),
       hint = coalesce(v_problem ->> 'hint', 'Variables are first_name, name, email, and those listed in the column "variables".');
   end if;

@@ -4,7 +4,8 @@ create table campaign.recipient (
   recipient_key text not null,
   email text not null,
   vars jsonb not null,
-  primary key (job_no, pos)
+  primary key (job_no, pos),
+  constraint vars_is_an_object check (jsonb_typeof(vars) = 'object')
 );
 
 comment on table campaign.recipient is

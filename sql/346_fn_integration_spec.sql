@@ -9,7 +9,7 @@ as $$
     'id', i.id,
     'name', i.name,
     'host', i.config ->> 'host',
-    'port', (i.config ->> 'port')::integer,
+    'port', (i.config ->> 'port')::numeric::integer,
     'secure', coalesce((i.config ->> 'secure')::boolean, false),
     'username', i.config ->> 'username',
     'password', i.config ->> 'password',

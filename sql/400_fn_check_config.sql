@@ -8,6 +8,7 @@ as $$
 declare
   v_limit record;
   v_value jsonb;
+  v_config jsonb := jsonb_build_object('concurrency', 3, 'chunk_size', 500, 'max_retries', 3, 'rate_limit', null);
   v_key text;
 begin
   if jsonb_typeof(coalesce(p_config, '{}')) <> 'object' then
@@ -47,10 +48,12 @@ begin
         message = format('config: %s cannot be %s', v_limit.key, v_value),
         detail = format('%s: %s.', v_limit.key, v_limit.meaning),
         hint = format('Write a %s from %s to %s.', case when v_limit.whole then 'whole number' else 'number' end, v_limit.low, v_limit.high);
+    elsif v_value is not null then
+      -- 3.0 is a whole number too, and is kept as 3.
+      v_config := v_config || jsonb_build_object(v_limit.key, trim_scale((v_value #>> '{}')::numeric));
     end if;
   end loop;
 
-  return jsonb_build_object('concurrency', 3, 'chunk_size', 500, 'max_retries', 3, 'rate_limit', null)
-    || jsonb_strip_nulls(coalesce(p_config, '{}'));
+  return v_config;
 end
 $$;

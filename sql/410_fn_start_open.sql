@@ -30,8 +30,17 @@ declare
   v_subject text := coalesce(p_subject, v_template.subject);
   v_dedupe_key text := coalesce(p_dedupe_key, format('%s/%s/%s', coalesce(p_event_id::text, '-'), p_segment, v_template.id));
   v_problem jsonb;
+  v_event_check text := (select s.value from campaign.setting s where s.name = 'event_check');
+  v_event_exists boolean;
 begin
   perform campaign._enter_protocol();
+
+  if not coalesce(length(p_idempotency_key) between 1 and 200, true) or not coalesce(length(p_dedupe_key) between 1 and 200, true) then
+    raise exception using
+      errcode = 'CP008',
+      message = 'dedupe_key and idempotency_key have 1 to 200 characters',
+      hint = 'Leave a key out to do without it.';
+  end if;
 
   if p_idempotency_key is not null then
     perform pg_advisory_xact_lock(hashtextextended('campaign idempotency ' || p_idempotency_key, 0));
@@ -49,6 +58,23 @@ begin
     end if;
   end if;
   existing := false;
+
+  -- As campaign_owner, not as the caller: who may write the setting must not borrow the rights of who starts campaigns.
+  if p_event_id is not null and v_event_check is not null then
+    if to_regprocedure(v_event_check || '(uuid)') is null then
+      raise exception using
+        errcode = 'CP005',
+        message = format('whether there is an event %s cannot be asked: there is no function %s(uuid)', p_event_id, v_event_check),
+        hint = 'Create the function, or delete the row event_check of campaign.setting.';
+    end if;
+    execute format('select %s($1)', to_regprocedure(v_event_check || '(uuid)')::regproc) into v_event_exists using p_event_id;
+    if not coalesce(v_event_exists, false) then
+      raise exception using
+        errcode = 'CP005',
+        message = format('there is no event %s', p_event_id),
+        hint = 'Give the id of an event, as the application stores it.';
+    end if;
+  end if;
 
   v_integration_id := campaign._find_integration(p_integration);
 
@@ -84,7 +110,7 @@ begin
     raise exception using errcode = 'CP008', message = 'subject is empty', hint = 'Leave subject out to use the template''s.';
   end if;
 
-  if p_on_uncertain is null or p_on_uncertain not in ('hold', 'resend', 'assume_sent') then
+  if p_on_uncertain not in ('hold', 'resend', 'assume_sent') then
     raise exception using
       errcode = 'CP008',
       message = format('on_uncertain cannot be %L', p_on_uncertain),
@@ -101,13 +127,14 @@ begin
   -- Concurrent starts with the same key see each other's audience.
   perform pg_advisory_xact_lock(hashtextextended('campaign dedupe ' || v_dedupe_key, 0));
 
+  set constraints campaign.audience_is_frozen deferred;
   insert into campaign.email_jobs (
     event_id, segment, template_id, template_version, integration_id, subject, status, config, chunk_size, on_uncertain,
     dedupe_key, idempotency_key, scheduled_at)
   values (
     p_event_id, p_segment, v_template.id, v_template.version, v_integration_id, v_subject,
     case when p_scheduled_at > campaign.now() then 'scheduled' else 'pending' end,
-    v_config, (v_config ->> 'chunk_size')::integer, p_on_uncertain,
+    v_config, (v_config ->> 'chunk_size')::integer, coalesce(p_on_uncertain, 'hold'),
     v_dedupe_key, p_idempotency_key, p_scheduled_at)
   returning * into job;
 end

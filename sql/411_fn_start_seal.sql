@@ -12,13 +12,39 @@ declare
   v_total bigint;
   v_needed text[];
   v_lacking record;
+  v_broken bigint;
 begin
   select j.* into v_job from campaign.email_jobs j where j.job_no = p_job_no and not j.audience_frozen for update;
   if not found then
     raise exception using errcode = 'CP011', message = format('job %s has its audience already', p_job_no);
   end if;
 
-  select count(*) into v_total from campaign.recipient r where r.job_no = p_job_no;
+  -- The audience was written with the caller's rights: what everything later relies on is looked at here.
+  select count(*), count(*) filter (where
+    jsonb_typeof(r.vars) <> 'object'
+    or jsonb_path_exists(r.vars,
+      'strict $.* ? (@.type() == "object" || @.type() == "array" || (@.type() == "number" && (@ > 1e15 || @ < -1e15)))')
+    or campaign._fold_address(r.email) is null)
+  into v_total, v_broken
+  from campaign.recipient r
+  where r.job_no = p_job_no;
+  if v_broken > 0 then
+    raise exception using
+      errcode = 'CP009',
+      message = format('vars of %s of %s recipients cannot be put into a mail', v_broken, v_total),
+      detail = 'vars is an object; each value is a string, a boolean, null, or a number within ±10¹⁵.',
+      hint = 'Build it with jsonb_build_object(''name'', name, ''first_name'', first_name) in the segment''s query.';
+  end if;
+  if exists (select from campaign.recipient r where r.job_no = p_job_no and r.pos not between 1 and v_total)
+    or exists (
+      select from jsonb_each(p_excluded) e
+      where e.key not in ('invalid', 'duplicate', 'suppressed', 'already_mailed') or jsonb_typeof(e.value) <> 'number')
+  then
+    raise exception using
+      errcode = 'CP011',
+      message = format('the audience of job %s is not one that start_campaign writes', p_job_no),
+      hint = 'Start campaigns by start_campaign.';
+  end if;
   if v_total = 0 and coalesce((p_excluded ->> 'already_mailed')::bigint, 0) > 0 then
     raise exception using
       errcode = 'CP007',

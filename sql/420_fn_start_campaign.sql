@@ -24,22 +24,10 @@ as $$
 declare
   v_open record;
   v_job campaign.email_jobs;
-  v_event_check text := campaign._event_check();
-  v_event_exists boolean := true;
   v_excluded jsonb;
   v_message text;
   v_detail text;
 begin
-  if start_campaign.event_id is not null and v_event_check is not null then
-    execute format('select %s($1)', to_regprocedure(v_event_check || '(uuid)')::regproc) into v_event_exists using start_campaign.event_id;
-    if not coalesce(v_event_exists, false) then
-      raise exception using
-        errcode = 'CP005',
-        message = format('there is no event %s', start_campaign.event_id),
-        hint = 'Give the id of an event, as the application stores it.';
-    end if;
-  end if;
-
   select o.* into v_open
   from campaign._start_open(
     start_campaign.segment, start_campaign.template, start_campaign.event_id, start_campaign.subject, start_campaign.config,
@@ -85,9 +73,8 @@ begin
     select coalesce(jsonb_object_agg(e.reason, e.n), '{}') into v_excluded
     from (select a.reason, count(*) as n from audience a where a.reason is not null group by a.reason) e;
   exception
-    when syntax_error or undefined_table or undefined_column or undefined_function or invalid_schema_name or datatype_mismatch
-      or invalid_cursor_definition or cannot_coerce or undefined_parameter or indeterminate_datatype or ambiguous_column
-      or feature_not_supported or insufficient_privilege or read_only_sql_transaction or data_exception
+    when syntax_error_or_access_rule_violation or data_exception or cardinality_violation or check_violation or invalid_schema_name
+      or feature_not_supported or invalid_transaction_state
     then
       get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
       raise exception using

@@ -45,7 +45,6 @@ grant execute on function
   campaign._read_audience(text, uuid, text[]),
   campaign._mailed_already(bigint),
   campaign._filling_job(),
-  campaign._event_check(),
   campaign._excluded_text(jsonb),
   campaign._fold_address(text)
 to campaign_operator;

@@ -3,6 +3,15 @@
 //! Leaves take and return values only. They read no table and run no query, and SQLSTATEs of the domain (`CPxxx`) are
 //! raised in SQL, because pgrx knows only PostgreSQL's own.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "pgrx raises an ErrorReport by value, and with it the statement ends"
+)]
+#![expect(
+    clippy::result_large_err,
+    reason = "pgrx keeps the SQLSTATE of an unboxed ErrorReport only"
+)]
+
 use message::address;
 use message::template::{Source, Template};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -66,10 +75,6 @@ fn template_variables(
 /// A template as one recipient gets it. Error 22023 if it is not sound, or if `vars` lacks a variable that it reads.
 #[pg_extern(name = "_render", immutable, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
-#[expect(
-    clippy::type_complexity,
-    reason = "pgrx reads the columns of the result from the signature"
-)]
 fn render(
     subject: Option<&str>,
     html: Option<&str>,

@@ -12,7 +12,7 @@ comment on function public.meetup_event_exists(uuid) is
 'Whether there is such an event. pg_campaign asks before it starts a campaign for one.';
 
 revoke all on function public.meetup_event_exists(uuid) from public;
-grant execute on function public.meetup_event_exists(uuid) to campaign_owner, campaign_admin, campaign_operator;
+grant execute on function public.meetup_event_exists(uuid) to campaign_owner;
 
 insert into campaign.setting (name, value)
 values ('event_check', 'public.meetup_event_exists')
