@@ -5,10 +5,6 @@
 
 #![expect(
     clippy::result_large_err,
-    reason = "pgrx raises an ErrorReport by value, and with it the statement ends"
-)]
-#![expect(
-    clippy::result_large_err,
     reason = "pgrx keeps the SQLSTATE of an unboxed ErrorReport only"
 )]
 
