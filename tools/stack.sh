@@ -130,7 +130,7 @@ up() {
 
 # The catcher may have had to take another port than the one that the demo's relay names.
 aim_demo() {
-  sql -p "$(value PGPORT)" -h 127.0.0.1 -U postgres campaign -c "
+  admin campaign -c "
     update campaign.email_integrations
     set config = config || jsonb_build_object('port', $(value SMTP_PORT))
     where name = 'demo' and (config ->> 'port')::numeric <> $(value SMTP_PORT)"
