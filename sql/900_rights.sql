@@ -1,10 +1,10 @@
--- Everything belongs to campaign_owner, PUBLIC has nothing, and each role gets what its column of design says.
+-- Everything belongs to campaign_owner, PUBLIC has nothing, and each role gets what it is for.
 do $$
 declare
   v_object record;
 begin
   for v_object in
-    select case c.relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end as kind, c.oid::regclass::text as name
+    select case c.relkind when 'v' then 'view' else 'table' end as kind, c.oid::regclass::text as name
     from pg_catalog.pg_class c
     where c.relnamespace = 'campaign'::regnamespace and c.relkind in ('r', 'v')
     union all

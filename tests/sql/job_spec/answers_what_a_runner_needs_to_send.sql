@@ -11,7 +11,7 @@ update campaign.email_integrations set rate_limit = 3;
 select is(campaign.job_spec(:job) -> 'window', '5', 'the smaller rate counts');
 select start_job(1) as free \gset
 update campaign.email_integrations set rate_limit = null;
-select is(campaign.job_spec(:free) -> 'window', '1000', 'without a rate the window is at its bound');
+select is(campaign.job_spec(:free) -> 'window', '253', 'without a rate half a chunk beside its connections');
 select is(campaign.job_spec(4711), null, 'no such job');
 
 select * from finish();
