@@ -23,7 +23,7 @@ create unique index one_default_integration on campaign.email_integrations (is_d
 
 comment on table campaign.email_integrations is 'SMTP relays.';
 comment on column campaign.email_integrations.config is
-'{host, port, secure, username, password, from_email, from_name}. Only the runner and admins read it.';
+'{host, port, secure, username, password, from_email, from_name, reply_to, headers: {name: value}}. Only the runner and admins read it.';
 comment on column campaign.email_integrations.rate_limit is
 'Mails a second over this relay, all jobs and runners together; null: no limit. A change holds from the next second on.';
 comment on column campaign.email_integrations.is_default is 'The relay of campaigns that name none. At most one.';

@@ -11,6 +11,7 @@ begin
     raise exception using
       errcode = 'CP008',
       message = 'this is not an address that could be mailed',
+      detail = 'Suppressions are compared with the addresses of recipients.',
       hint = 'Write one address without a name, e.g. ada@example.com.';
   end if;
   new.email := v_email;

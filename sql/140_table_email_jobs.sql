@@ -24,6 +24,7 @@ create table campaign.email_jobs (
   track_opens boolean not null default false,
   track_clicks boolean not null default false,
   dedupe_key text not null,
+  allow_repeat boolean not null default false,
   idempotency_key text,
   audience_frozen boolean not null default false,
   created_by text not null default session_user,
@@ -54,7 +55,7 @@ create index email_jobs_unfinished on campaign.email_jobs (job_no) where status 
 create index email_jobs_dedupe_key on campaign.email_jobs (dedupe_key);
 
 comment on table campaign.email_jobs is
-'Campaigns. Written by start_campaign, cancel_campaign, pause_campaign, resume_campaign and tick; read it as you like.';
+'Campaigns. Written by start_campaign, cancel_campaign, pause_campaign, resume_campaign, retry_failed, resolve_uncertain and tick; read it as you like.';
 comment on column campaign.email_jobs.job_no is 'Number of the campaign: first column of every private key.';
 comment on column campaign.email_jobs.subject is 'Subject template of this campaign: the template''s, or the one given at the start.';
 comment on column campaign.email_jobs.status is
@@ -70,8 +71,9 @@ comment on column campaign.email_jobs.excluded is 'Who was left out at the start
 comment on column campaign.email_jobs.cursor is 'Highest position such that every position up to it has been attempted; retries do not hold it back.';
 comment on column campaign.email_jobs.errors is 'Failed recipients, at most 100, newest first: [{email, error, attempts, timestamp}].';
 comment on column campaign.email_jobs.config is
-'{concurrency: connections of one runner, chunk_size, max_retries: attempts in all, rate_limit: mails a second or null}.';
+'{concurrency: connections of one runner, chunk_size, max_retries: attempts in all, rate_limit: mails a second or null; from_name, reply_to, headers: instead of the integration''s}.';
 comment on column campaign.email_jobs.on_uncertain is 'What happens to uncertain recipients: hold (a person decides), resend, assume_sent.';
 comment on column campaign.email_jobs.dedupe_key is 'Who has mail of another campaign with the same key is left out. Default: event, segment, template.';
+comment on column campaign.email_jobs.allow_repeat is 'Whether it may mail those who have mail of another campaign with the same dedupe_key.';
 comment on column campaign.email_jobs.idempotency_key is 'The same key starts a campaign once.';
 comment on column campaign.email_jobs.created_by is 'Who started it: session user, or public key of the admin.';

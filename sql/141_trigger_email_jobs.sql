@@ -10,6 +10,7 @@ begin
     raise exception using
       errcode = 'CP011',
       message = format('campaign %s has no audience', new.id),
+      detail = 'A campaign and its audience are written in one transaction.',
       hint = 'Start campaigns by start_campaign.';
   end if;
   return null;

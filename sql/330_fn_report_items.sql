@@ -21,6 +21,7 @@ begin
     raise exception using
       errcode = 'CP022',
       message = format('there is no chunk %s of job %s', v_item.chunk_no, v_item.job_no),
+      detail = 'Nothing of the call was recorded.',
       hint = 'Is the runner connected to the database that leased the chunk?';
   end loop;
 

@@ -12,14 +12,7 @@ as $$
     'concurrency', j.config -> 'concurrency',
     'max_retries', j.config -> 'max_retries',
     'window', campaign._send_window(j.job_no),
-    'from_email', i.config ->> 'from_email',
-    'from_name', i.config ->> 'from_name',
-    'template', jsonb_build_object(
-      'version', v.version,
-      'subject', j.subject,
-      'html', v.html,
-      'text', v.text,
-      'variables', v.variables))
+    'message', campaign._message_spec(i.config, j.config, v, j.subject))
   from campaign.email_jobs j
   join campaign.email_integrations i on i.id = j.integration_id
   join campaign.template_version v on v.template_id = j.template_id and v.version = j.template_version
@@ -27,4 +20,4 @@ as $$
 $$;
 
 comment on function campaign.job_spec(bigint) is
-'What a runner needs to send a job''s mails: template version, subject, sender, connections, window (positions that may be open at once). Null: no such job.';
+'What a runner needs to send a job''s mails: {job_no, id, integration_id, concurrency: connections, max_retries, window: positions that may be open at once, message: {from_email, from_name, reply_to, headers, template}}. Null: no such job.';

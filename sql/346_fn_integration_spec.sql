@@ -12,9 +12,7 @@ as $$
     'port', (i.config ->> 'port')::numeric::integer,
     'secure', coalesce((i.config ->> 'secure')::boolean, false),
     'username', i.config ->> 'username',
-    'password', i.config ->> 'password',
-    'from_email', i.config ->> 'from_email',
-    'from_name', i.config ->> 'from_name')
+    'password', i.config ->> 'password')
   from campaign.email_integrations i
   where i.id = p_integration_id
 $$;

@@ -12,7 +12,7 @@ declare
   v_before record;
   v_after record;
 begin
-  -- Chunk 1 carries the changes of state: waiting recipients leave "pending" by no chunk of their own. Locks in key order.
+  -- For _count_changes; locks in key order.
   perform from campaign.chunk c where c.job_no = p_job.job_no and c.chunk_no = 1 for no key update;
 
   select coalesce(array_agg(r.chunk_no), '{}') into v_ready
@@ -44,14 +44,7 @@ begin
 
   if cardinality(v_cut) > 0 then
     select s.* into v_after from campaign._state_counts(p_job.job_no, v_cut) s;
-    update campaign.chunk c
-    set
-      dirty = true,
-      n_sent = c.n_sent + v_after.sent - v_before.sent,
-      n_failed = c.n_failed + v_after.failed - v_before.failed,
-      n_uncertain = c.n_uncertain + v_after.uncertain - v_before.uncertain,
-      n_suppressed = c.n_suppressed + v_after.suppressed - v_before.suppressed
-    where c.job_no = p_job.job_no and c.chunk_no = 1;
+    perform campaign._count_changes(p_job.job_no, v_before, v_after);
   end if;
 end
 $$;

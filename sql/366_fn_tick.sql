@@ -24,6 +24,7 @@ begin
       end;
 
     perform campaign.recover_stale();
+    perform campaign._end_test_mails();
 
     for v_job in
       select j.job_no
@@ -58,9 +59,11 @@ begin
       and not exists (select from campaign.chunk c where c.state = 'leased' and c.runner_id = r.runner_id);
   end if;
 
-  return jsonb_build_object('stopped', campaign._stopped_jobs(p_runner_id));
+  return jsonb_build_object(
+    'stopped', campaign._stopped_jobs(p_runner_id),
+    'test_mail', exists (select from campaign.test_mail m where m.runner_id is null and m.outcome is null));
 end
 $$;
 
 comment on function campaign.tick(uuid) is
-'Does everything that follows from the state: recovers leases of dead runners, starts scheduled jobs, brings retries back, adds counters up, finishes jobs. Each runner calls it once a second; pg_cron or a person may too, at any time. Returns {stopped: jobs that the runner must not go on with}.';
+'Does everything that follows from the state: recovers leases of dead runners, starts scheduled jobs, brings retries back, adds counters up, finishes jobs. Each runner calls it once a second; pg_cron or a person may too, at any time. Returns {stopped: jobs that the runner must not go on with, test_mail: whether a test mail waits for a runner}.';

@@ -1,13 +1,13 @@
 create function campaign._find_integration(p_integration text)
-returns uuid
+returns campaign.email_integrations
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_id uuid;
+  v_integration campaign.email_integrations;
 begin
-  select i.id into v_id
+  select i.* into v_integration
   from campaign.email_integrations i
   where case when p_integration is null then i.is_default else i.name = p_integration or i.id::text = lower(p_integration) end;
   if not found then
@@ -19,6 +19,6 @@ begin
         (select 'Integrations: ' || string_agg(i.name, ', ' order by i.name) || '.' from campaign.email_integrations i),
         'There is none yet: insert into campaign.email_integrations (name, config, is_default) values (…).');
   end if;
-  return v_id;
+  return v_integration;
 end
 $$;

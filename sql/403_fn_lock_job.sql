@@ -1,19 +1,12 @@
+-- A later statement reads the row: one that locks and reads could see it as it was before the lock.
 create function campaign._lock_job(p_job uuid)
 returns campaign.email_jobs
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_job campaign.email_jobs;
 begin
-  select j.* into v_job from campaign.email_jobs j where j.id = p_job for no key update;
-  if not found then
-    raise exception using
-      errcode = 'CP001',
-      message = format('there is no campaign %s', coalesce(p_job::text, 'null')),
-      hint = 'Campaigns: select id, segment, status from campaign.campaign_progress order by created_at desc.';
-  end if;
-  return v_job;
+  perform from campaign.email_jobs j where j.id = p_job for no key update;
+  return campaign._find_job(p_job);
 end
 $$;

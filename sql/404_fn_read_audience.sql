@@ -8,7 +8,7 @@ set search_path = pg_catalog, pg_temp
 set transaction_read_only = on
 as $$
 declare
-  v_statement text := format(E'select q.recipient_key::text, q.email::text, q.vars::jsonb from (%s\n) q', regexp_replace(p_query, ';\s*$', ''));
+  v_statement text := campaign._audience_statement(p_query);
   v_one_statement refcursor;
 begin
   -- A cursor takes one statement only; EXECUTE would take several.

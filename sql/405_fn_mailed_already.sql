@@ -1,5 +1,5 @@
--- Who has, or may have, mail of another campaign with the same dedupe key.
-create function campaign._mailed_already(p_job_no bigint)
+-- Who has, or may have, mail of another campaign than p_but with the same dedupe key.
+create function campaign._mailed_already(p_dedupe_key text, p_but bigint)
 returns table (recipient_key text, folded text)
 language sql
 stable
@@ -7,8 +7,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select s.recipient_key, campaign._fold_address(s.email)
-  from campaign.email_jobs me
-  join campaign.email_jobs j on j.dedupe_key = me.dedupe_key and j.job_no <> me.job_no
+  from campaign.email_jobs j
   join campaign.recipient_state s on s.job_no = j.job_no
-  where me.job_no = p_job_no and s.state in ('sent', 'uncertain', 'pending')
+  where j.dedupe_key = p_dedupe_key and j.job_no is distinct from p_but and s.state in ('sent', 'uncertain', 'pending')
 $$;

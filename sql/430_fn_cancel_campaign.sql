@@ -11,7 +11,7 @@ begin
   perform campaign._enter_protocol();
   v_job := campaign._lock_job(cancel_campaign.job);
   if v_job.status = 'cancelled' then
-    raise notice 'campaign % is cancelled already', v_job.id;
+    perform campaign._notice(format('campaign %s is cancelled already', v_job.id));
     return v_job;
   elsif v_job.status in ('completed', 'failed') then
     raise exception using
@@ -27,10 +27,10 @@ begin
   perform campaign._tick_job(v_job.job_no);
   perform pg_notify('campaign_wake', '');
 
-  select j.* into v_job from campaign.email_jobs j where j.job_no = v_job.job_no;
-  raise notice 'campaign % is cancelled: % sent, % not sent%', v_job.id, v_job.sent_count, v_job.cancelled_count,
+  v_job := campaign._find_job(v_job.id);
+  perform campaign._notice(format('campaign %s is cancelled: %s sent, %s not sent%s', v_job.id, v_job.sent_count, v_job.cancelled_count,
     case when v_job.sent_count + v_job.failed_count + v_job.uncertain_count + v_job.suppressed_count + v_job.cancelled_count < v_job.total_contacts
-      then '; runners give back what they hold within a second' else '' end;
+      then '; runners give back what they hold within a second' else '' end));
   return v_job;
 end
 $$;

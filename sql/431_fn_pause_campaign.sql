@@ -11,12 +11,13 @@ begin
   perform campaign._enter_protocol();
   v_job := campaign._lock_job(pause_campaign.job);
   if v_job.status = 'paused' then
-    raise notice 'campaign % is paused already: %', v_job.id, v_job.status_reason;
+    perform campaign._notice(format('campaign %s is paused already: %s', v_job.id, v_job.status_reason));
     return v_job;
   elsif v_job.status in ('completed', 'failed', 'cancelled') then
     raise exception using
       errcode = 'CP011',
       message = format('campaign %s is %s: it cannot be paused', v_job.id, v_job.status),
+      detail = format('It ended at %s.', date_trunc('second', v_job.completed_at)),
       hint = 'Only a campaign that has not ended can be paused.';
   end if;
 
@@ -25,7 +26,7 @@ begin
   where j.job_no = v_job.job_no
   returning j.* into v_job;
   perform pg_notify('campaign_wake', '');
-  raise notice 'campaign % is paused; resume_campaign(%) goes on', v_job.id, quote_literal(v_job.id);
+  perform campaign._notice(format('campaign %s is paused; resume_campaign(%L) goes on', v_job.id, v_job.id));
   return v_job;
 end
 $$;

@@ -14,6 +14,7 @@ begin
     raise exception using
       errcode = 'CP011',
       message = format('campaign %s is %s, not paused', v_job.id, v_job.status),
+      detail = 'Only a paused campaign can be resumed.',
       hint = case v_job.status
         when 'cancelled' then 'Cancelling is for good. Start the campaign again: whoever has the mail is left out.'
         when 'completed' then 'Everybody has been dealt with.'
@@ -31,8 +32,9 @@ begin
   where j.job_no = v_job.job_no
   returning j.* into v_job;
   perform pg_notify('campaign_wake', '');
-  raise notice 'campaign % goes on: % of % recipients are left', v_job.id,
-    v_job.total_contacts - v_job.sent_count - v_job.failed_count - v_job.uncertain_count - v_job.suppressed_count, v_job.total_contacts;
+  perform campaign._notice(format('campaign %s goes on: %s of %s recipients are left', v_job.id,
+    v_job.total_contacts - v_job.sent_count - v_job.failed_count - v_job.uncertain_count - v_job.suppressed_count, v_job.total_contacts),
+    p_needs_runner => true);
   return v_job;
 end
 $$;

@@ -7,19 +7,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  v_job campaign.email_jobs;
+  v_job campaign.email_jobs := campaign._find_job(check_campaign.job);
   v_facts record;
   v_chunks record;
   v_n bigint;
 begin
-  select j.* into v_job from campaign.email_jobs j where j.id = check_campaign.job;
-  if not found then
-    raise exception using
-      errcode = 'CP001',
-      message = format('there is no campaign %s', coalesce(check_campaign.job::text, 'null')),
-      hint = 'Campaigns: select id, segment, status from campaign.campaign_progress order by created_at desc.';
-  end if;
-
   select count(*) as n, coalesce(min(s.pos), 1) as low, coalesce(max(s.pos), 0) as high,
     count(*) filter (where s.state = 'sent') as sent, count(*) filter (where s.state = 'failed') as failed,
     count(*) filter (where s.state = 'uncertain') as uncertain, count(*) filter (where s.state = 'suppressed') as suppressed,

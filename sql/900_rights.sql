@@ -27,32 +27,48 @@ grant campaign_reader to campaign_operator;
 grant campaign_operator to campaign_admin;
 
 grant select on campaign.email_jobs, campaign.email_templates, campaign.segments, campaign.suppressions,
-  campaign.email_events, campaign.campaign_progress, campaign.recipient_state to campaign_reader;
-grant execute on function campaign.check_campaign(uuid), campaign.preview(text, text, jsonb) to campaign_reader;
+  campaign.email_events, campaign.campaign_progress, campaign.campaign_stats, campaign.recipient_state, campaign.failed_deliveries,
+  campaign.uncertain_deliveries, campaign.runners, campaign.test_mails to campaign_reader;
+grant execute on function campaign.check_campaign(uuid), campaign.explain_recipient(uuid, text), campaign.preview(text, text, jsonb),
+  campaign.help(), campaign._setting_interval(text) to campaign_reader;
 grant select (id, name, type, rate_limit, is_default, created_at) on campaign.email_integrations to campaign_reader;
 
 grant insert, update, delete on campaign.email_templates, campaign.segments, campaign.suppressions to campaign_admin;
 grant select, insert, update, delete on campaign.email_integrations, campaign.setting to campaign_admin;
 
 grant execute on function
+  campaign.plan_campaign(text, text, uuid, text, jsonb, text, text, text[], text, boolean),
   campaign.start_campaign(text, text, uuid, text, jsonb, text, text, text[], timestamptz, text, boolean, boolean, text, text, boolean),
   campaign.cancel_campaign(uuid),
   campaign.pause_campaign(uuid, text),
   campaign.resume_campaign(uuid),
+  campaign.retry_failed(uuid),
+  campaign.resolve_uncertain(uuid, text, text[], boolean),
+  campaign.send_test(text, text, jsonb, text),
   campaign.tick(uuid),
-  campaign._start_open(text, text, uuid, text, jsonb, text, text, timestamptz, text, boolean, boolean, text, text),
-  campaign._start_seal(bigint, jsonb),
+  campaign._check_start(text, text, uuid, text, jsonb, text, text, text),
+  campaign._audience(text, text, uuid, text[], text[], text, boolean, bigint),
+  campaign._audience_statement(text),
   campaign._read_audience(text, uuid, text[]),
-  campaign._mailed_already(bigint),
+  campaign._mailed_already(text, bigint),
+  campaign._check_fit(bigint, bigint, bigint, text),
+  campaign._start_open(text, text, uuid, text, jsonb, text, text, timestamptz, text, boolean, boolean, text, text, boolean),
   campaign._filling_job(),
+  campaign._start_seal(bigint, jsonb),
   campaign._excluded_text(jsonb),
+  campaign._notice(text, boolean),
+  campaign._runners_alive(),
   campaign._fold_address(text)
 to campaign_operator;
 
 -- start_campaign fills the audience with the rights of its caller; nobody else's audience can be written.
-grant insert on campaign.recipient to campaign_operator;
+grant insert on campaign.recipient, campaign.left_out to campaign_operator;
 alter table campaign.recipient enable row level security;
 create policy only_the_audience_of_the_campaign_being_started on campaign.recipient
+for insert to campaign_operator
+with check (job_no = (select campaign._filling_job()));
+alter table campaign.left_out enable row level security;
+create policy only_the_audience_of_the_campaign_being_started on campaign.left_out
 for insert to campaign_operator
 with check (job_no = (select campaign._filling_job()));
 
@@ -67,5 +83,7 @@ grant execute on function
   campaign.recover_stale(),
   campaign.tick(uuid),
   campaign.job_spec(bigint),
-  campaign.integration_spec(uuid)
+  campaign.integration_spec(uuid),
+  campaign.take_test_mail(uuid),
+  campaign.report_test_mail(uuid, uuid, jsonb)
 to campaign_runner;

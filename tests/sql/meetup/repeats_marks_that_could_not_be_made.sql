@@ -20,9 +20,9 @@ select is_empty('select from public.attendees where email_type is not null', 'of
 select results_eq(format('select pos, error from campaign.pending_on_sent where job_no = %s order by pos', :job_no),
   $$ values (1::bigint, 'out of order'), (2, 'out of order') $$, 'the call is kept, with the error');
 
-update campaign.segments set on_sent = 'public.no_such_function' where name = 'checked-in';
+drop function public.out_of_order;
 select campaign.tick();
-select results_eq('select distinct error from campaign.pending_on_sent', $$ values ('there is no function public.no_such_function(uuid, text, text[])') $$, 'a function that is gone is no better');
+select results_eq('select distinct error from campaign.pending_on_sent', $$ values ('there is no function public.out_of_order(uuid, text, text[])') $$, 'a function that is gone is no better');
 
 update campaign.segments set on_sent = 'public.meetup_on_sent' where name = 'checked-in';
 select campaign.tick();

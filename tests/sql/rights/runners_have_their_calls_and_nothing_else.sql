@@ -7,7 +7,7 @@ select id as integration from campaign.email_integrations \gset
 select set_eq(
   $$ select p.proname::text from pg_proc p
      where p.pronamespace = 'campaign'::regnamespace and has_function_privilege('campaign_runner', p.oid, 'execute') $$,
-  '{register_runner,unregister_runner,heartbeat,grant,claim_chunks,report,release,recover_stale,tick,job_spec,integration_spec,now}'::text[],
+  '{register_runner,unregister_runner,heartbeat,grant,claim_chunks,report,release,recover_stale,tick,job_spec,integration_spec,take_test_mail,report_test_mail,now}'::text[],
   'the calls of a runner, and the time');
 select is_empty(
   $$ select c.relname from pg_class c

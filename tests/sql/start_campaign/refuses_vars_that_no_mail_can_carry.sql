@@ -8,7 +8,7 @@ create function trying(p_vars text) returns text language sql as $$
   select format('select campaign.start_campaign(''custom'', ''hello-all'', audience_query => %L)',
     format('select ''1'' as recipient_key, ''ana@example.com'' as email, %L::jsonb as vars', p_vars))
 $$;
-select refused(trying('["first_name"]'), 'CP010', '{vars_is_an_object}', 'a list');
+select refused(trying('["first_name"]'), 'CP009', '{1 of 1 recipients}', 'a list');
 select refused(trying('{"name": {"a": 1}}'), 'CP009', '{1 of 1 recipients,jsonb_build_object}', 'an object in an object');
 select refused(trying('{"name": ["a"]}'), 'CP009', '{1 of 1}', 'a list in an object');
 select refused(trying('{"name": 1e400}'), 'CP009', '{1 of 1}', 'a number that is no double');

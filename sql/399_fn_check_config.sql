@@ -15,18 +15,20 @@ begin
     raise exception using
       errcode = 'CP008',
       message = 'config is not an object',
+      detail = 'It holds the settings of one campaign by name.',
       hint = 'Write it as {"concurrency": 3, "chunk_size": 500, "max_retries": 3, "rate_limit": 5}; each key may be left out.';
   end if;
 
   select k into v_key
   from jsonb_object_keys(p_config) k
-  where k not in ('concurrency', 'chunk_size', 'max_retries', 'rate_limit')
+  where k not in ('concurrency', 'chunk_size', 'max_retries', 'rate_limit', 'from_name', 'reply_to', 'headers')
   limit 1;
   if found then
     raise exception using
       errcode = 'CP008',
       message = format('config has no key %L', v_key),
-      hint = 'The keys are concurrency, chunk_size, max_retries, rate_limit.';
+      detail = 'The keys are concurrency, chunk_size, max_retries, rate_limit, from_name, reply_to, headers.',
+      hint = 'Leave it out, or write the key that was meant.';
   end if;
 
   for v_limit in
@@ -54,6 +56,10 @@ begin
     end if;
   end loop;
 
-  return v_config;
+  perform campaign._check_sender(p_config);
+  return v_config || (
+    select coalesce(jsonb_object_agg(e.key, e.value), '{}')
+    from jsonb_each(jsonb_strip_nulls(p_config)) e
+    where e.key in ('from_name', 'reply_to', 'headers'));
 end
 $$;

@@ -8,34 +8,24 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_job campaign.email_jobs;
-  v_version campaign.template_version;
   v_total bigint;
-  v_needed text[];
-  v_lacking record;
-  v_broken bigint;
+  v_unmailable bigint;
 begin
   select j.* into v_job from campaign.email_jobs j where j.job_no = p_job_no and not j.audience_frozen for update;
   if not found then
-    raise exception using errcode = 'CP011', message = format('job %s has its audience already', p_job_no);
+    raise exception using
+      errcode = 'CP011',
+      message = format('job %s has its audience already', p_job_no),
+      detail = 'An audience is frozen once, in the call that starts the campaign.',
+      hint = 'Start campaigns by start_campaign.';
   end if;
 
   -- The audience was written with the caller's rights: what everything later relies on is looked at here.
-  select count(*), count(*) filter (where
-    jsonb_typeof(r.vars) <> 'object'
-    or jsonb_path_exists(r.vars,
-      'strict $.* ? (@.type() == "object" || @.type() == "array" || (@.type() == "number" && (@ > 1e15 || @ < -1e15)))')
-    or campaign._fold_address(r.email) is null)
-  into v_total, v_broken
+  select count(*), count(*) filter (where campaign._fold_address(r.email) is null) into v_total, v_unmailable
   from campaign.recipient r
   where r.job_no = p_job_no;
-  if v_broken > 0 then
-    raise exception using
-      errcode = 'CP009',
-      message = format('vars of %s of %s recipients cannot be put into a mail', v_broken, v_total),
-      detail = 'vars is an object; each value is a string, a boolean, null, or a number within ±10¹⁵.',
-      hint = 'Build it with jsonb_build_object(''name'', name, ''first_name'', first_name) in the segment''s query.';
-  end if;
-  if exists (select from campaign.recipient r where r.job_no = p_job_no and r.pos not between 1 and v_total)
+  if v_unmailable > 0
+    or exists (select from campaign.recipient r where r.job_no = p_job_no and r.pos not between 1 and v_total)
     or exists (
       select from jsonb_each(p_excluded) e
       where e.key not in ('invalid', 'duplicate', 'suppressed', 'already_mailed') or jsonb_typeof(e.value) <> 'number')
@@ -43,6 +33,7 @@ begin
     raise exception using
       errcode = 'CP011',
       message = format('the audience of job %s is not one that start_campaign writes', p_job_no),
+      detail = 'Positions are 1 to N, each address can be mailed, and who is left out is counted by known reasons.',
       hint = 'Start campaigns by start_campaign.';
   end if;
   if v_total = 0 and coalesce((p_excluded ->> 'already_mailed')::bigint, 0) > 0 then
@@ -59,25 +50,6 @@ begin
       hint = case v_job.segment
         when 'custom' then 'Give audience_keys => array[''…''], or audience_query => ''select …''.'
         else 'Is this the right event_id? The segment''s query is in campaign.segments.' end;
-  end if;
-
-  select v.* into strict v_version
-  from campaign.template_version v
-  where v.template_id = v_job.template_id and v.version = v_job.template_version;
-  v_needed := array_remove(
-    campaign._template_variables(v_job.subject, v_version.html, v_version.text, v_version.variables), 'email');
-  select string_agg(distinct n.name, ', ') as names, count(distinct r.pos) as recipients into v_lacking
-  from campaign.recipient r
-  cross join unnest(v_needed) as n (name)
-  where r.job_no = p_job_no
-    and not jsonb_strip_nulls(r.vars) ?& v_needed
-    and not jsonb_strip_nulls(r.vars) ? n.name;
-  if v_lacking.recipients > 0 then
-    raise exception using
-      errcode = 'CP009',
-      message = format('the template reads %s, which %s of %s recipients lack', v_lacking.names, v_lacking.recipients, v_total),
-      detail = 'A mail with a hole in it is not sent: a variable must have a value for each recipient.',
-      hint = 'Give them in the vars that the segment''s query returns, or take them out of the template.';
   end if;
 
   insert into campaign.chunk (job_no, chunk_no, kind, first_pos, last_pos, n, mark)

@@ -1,0 +1,16 @@
+-- Recipients about whom a person can decide: an open doubt, or a resend that still waits.
+create function campaign._undecided(p_job_no bigint)
+returns setof campaign.doubt
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select d.*
+  from campaign.doubt d
+  join campaign.recipient_state s on s.job_no = d.job_no and s.pos = d.pos
+  where d.job_no = p_job_no
+    and (
+      (d.decision is null and s.state in ('uncertain', 'pending'))
+      or (d.decision = 'resend' and exists (
+        select from campaign.retry_item i where i.job_no = d.job_no and i.pos = d.pos and i.chunk_no is null)))
+$$;

@@ -1,0 +1,103 @@
+-- What start_campaign and plan_campaign check before an audience is read. needed: the variables that the mail reads, beside email.
+create function campaign._check_start(
+  p_segment text,
+  p_template text,
+  p_event_id uuid,
+  p_subject text,
+  p_config jsonb,
+  p_integration text,
+  p_audience_query text,
+  p_dedupe_key text,
+  out template campaign.email_templates,
+  out integration campaign.email_integrations,
+  out subject text,
+  out config jsonb,
+  out audience_query text,
+  out dedupe_key text,
+  out needed text[]
+)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_problem jsonb;
+  v_event_check text := (select s.value from campaign.setting s where s.name = 'event_check');
+  v_event_exists boolean;
+begin
+  template := campaign._find_template(p_template);
+  config := campaign._check_config(p_config);
+  subject := coalesce(p_subject, template.subject);
+
+  if not coalesce(length(p_dedupe_key) between 1 and 200, true) then
+    raise exception using
+      errcode = 'CP008',
+      message = format('a dedupe_key cannot have %s characters', length(p_dedupe_key)),
+      detail = 'It has 1 to 200 characters; whoever has mail of a campaign with the same dedupe_key is left out.',
+      hint = 'Leave it out: event, segment and template make one.';
+  end if;
+  dedupe_key := coalesce(p_dedupe_key, format('%s/%s/%s', coalesce(p_event_id::text, '-'), p_segment, template.id));
+
+  -- As campaign_owner, not as the caller: who may write the setting must not borrow the rights of who starts campaigns.
+  if p_event_id is not null and v_event_check is not null then
+    if to_regprocedure(v_event_check || '(uuid)') is null then
+      raise exception using
+        errcode = 'CP005',
+        message = format('whether there is an event %s cannot be asked: there is no function %s(uuid)', p_event_id, v_event_check),
+        detail = 'The setting event_check names the function that tells whether an event exists.',
+        hint = 'Create the function, or delete the row event_check of campaign.setting.';
+    end if;
+    execute format('select %s($1)', to_regprocedure(v_event_check || '(uuid)')::regproc) into v_event_exists using p_event_id;
+    if not coalesce(v_event_exists, false) then
+      raise exception using
+        errcode = 'CP005',
+        message = format('there is no event %s', p_event_id),
+        detail = format('%s(uuid) says so.', v_event_check),
+        hint = 'Give the id of an event, as the application stores it.';
+    end if;
+  end if;
+
+  integration := campaign._find_integration(p_integration);
+
+  if p_audience_query is not null then
+    if p_segment is distinct from 'custom' then
+      raise exception using
+        errcode = 'CP010',
+        message = format('audience_query does not go with segment %L', p_segment),
+        detail = 'A segment has a query of its own; only custom takes one from its caller.',
+        hint = 'Use segment => ''custom'' with audience_query, or the segment''s own query without it.';
+    end if;
+    audience_query := p_audience_query;
+  else
+    select s.query into audience_query from campaign.segments s where s.name = p_segment;
+    if not found then
+      raise exception using
+        errcode = 'CP003',
+        message = format('there is no segment %L', p_segment),
+        detail = 'A segment is an audience by name: a row of campaign.segments.',
+        hint = coalesce(
+          (select 'Segments: ' || string_agg(s.name, ', ' order by s.name) || '.' from campaign.segments s),
+          'There is none yet: insert into campaign.segments (name, query) values (…), or use segment => ''custom'' with audience_query.');
+    end if;
+  end if;
+
+  if btrim(subject) = '' then
+    raise exception using
+      errcode = 'CP008',
+      message = 'subject is empty',
+      detail = 'Many mail programs take a mail without a subject for junk.',
+      hint = 'Leave subject out to use the template''s.';
+  end if;
+  v_problem := campaign._check_template(subject, template.html, template.text, template.variables);
+  if v_problem is not null then
+    raise exception using
+      errcode = 'CP009',
+      message = format('subject: %s', v_problem ->> 'message'),
+      detail = format('%s, line %s, column %s.', v_problem ->> 'part', v_problem ->> 'line', v_problem ->> 'column'),
+      hint = coalesce(v_problem ->> 'hint', 'Variables are first_name, name, email, and those declared by the template.');
+  end if;
+  needed := array_remove(
+    campaign._template_variables(subject, template.html, template.text, template.variables), 'email');
+end
+$$;

@@ -1,0 +1,31 @@
+create function campaign.help(out to_do text, out type_this text)
+returns setof record
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  values
+    ('See whom a campaign would mail', 'select * from campaign.plan_campaign(''SEGMENT'', ''TEMPLATE'', event_id => ''…'')'),
+    ('Look at a mail', 'select * from campaign.preview(''TEMPLATE'')'),
+    ('Send one mail to yourself', 'select campaign.send_test(''TEMPLATE'', ''you@example.com'')'),
+    ('… and see what became of it', 'select * from campaign.test_mails order by created_at desc'),
+    ('Start a campaign', 'select id from campaign.start_campaign(''SEGMENT'', ''TEMPLATE'', event_id => ''…'')'),
+    ('Watch it', 'select * from campaign.campaign_progress'),
+    ('Stop it for a while', 'select campaign.pause_campaign(''JOB'')'),
+    ('Let it go on', 'select campaign.resume_campaign(''JOB'')'),
+    ('End it for good', 'select campaign.cancel_campaign(''JOB'')'),
+    ('See who failed, and why', 'select * from campaign.failed_deliveries where job_id = ''JOB'''),
+    ('Try those again', 'select campaign.retry_failed(''JOB'')'),
+    ('See of whom nobody can know', 'select * from campaign.uncertain_deliveries where job_id = ''JOB'''),
+    ('Decide about them', 'select campaign.resolve_uncertain(''JOB'', ''sent'')  -- or ''resend'''),
+    ('See what happened to one person', 'select * from campaign.explain_recipient(''JOB'', ''ada@example.com'')'),
+    ('See the results', 'select * from campaign.campaign_stats'),
+    ('See whether anybody sends', 'select * from campaign.runners'),
+    ('Prove the books', 'select * from campaign.check_campaign(''JOB'')'),
+    ('Never mail somebody again', 'insert into campaign.suppressions (email) values (''ada@example.com'')'),
+    ('Do now what is due', 'select campaign.tick()'),
+    ('Read the manual of a function', '\df+ campaign.start_campaign')
+$$;
+
+comment on function campaign.help() is
+'What an organiser does, and the line to type for it.';
