@@ -47,5 +47,10 @@ begin
     and not exists (
       select from campaign.attempt t where t.job_no = p_job_no and t.pos = o.pos and t.outcome = 'sent')
   on conflict do nothing;
+
+  -- Who counts as sent is told to the application as sent.
+  if v_policy = 'sent' and cardinality(p_positions) > 0 then
+    perform campaign._call_on_sent(p_job_no, p_positions);
+  end if;
 end
 $$;

@@ -66,9 +66,9 @@ begin
     case when excluded = '{}' then '' else format(' (left out: %s)', campaign._excluded_text(excluded)) end,
     case
       when total_contacts = 0 then ': start_campaign would refuse'
-      when rate_limit is null then format(', in %s chunks, as fast as the relay takes them', chunks)
-      else format(', in %s chunks, in at least %s at %s mails a second', chunks, date_trunc('second', estimated_time + interval '0.5 s'), rate_limit)
-    end), p_needs_runner => true);
+      when rate_limit is null then format(': %s chunks, as fast as the relay takes them', chunks)
+      else format(': %s chunks, at least %s at %s mails a second', chunks, date_trunc('second', estimated_time + interval '0.5 s'), rate_limit)
+    end), p_needs_runner => total_contacts > 0);
 end
 $$;
 
