@@ -35,9 +35,23 @@ as $$
 begin
   insert into campaign.template_version (template_id, version, subject, html, text, variables, used_variables)
   values (new.id, new.version, new.subject, new.html, new.text, new.variables,
-          campaign._template_variables(new.subject, new.html, new.text, new.variables))
-  on conflict do nothing;
+          campaign._template_variables(new.subject, new.html, new.text, new.variables));
   return null;
+end
+$$;
+
+-- A version is written once. A dump carries templates and versions: loading the template has written its version already.
+create function campaign._skip_known_template_version()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (select from campaign.template_version v where v.template_id = new.template_id and v.version = new.version) then
+    return null;
+  end if;
+  return new;
 end
 $$;
 
@@ -48,3 +62,7 @@ for each row execute function campaign._check_template_row();
 create trigger template_version_is_kept
 after insert or update on campaign.email_templates
 for each row execute function campaign._keep_template_version();
+
+create trigger known_template_version_is_skipped
+before insert on campaign.template_version
+for each row execute function campaign._skip_known_template_version();
