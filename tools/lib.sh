@@ -108,7 +108,7 @@ start_cluster() {
   if [[ -e $1/postmaster.pid ]] && ! cluster_runs "$1"; then
     rm -f "$1/postmaster.pid"
   fi
-  as_server "$PG_BIN/pg_ctl" start -s -w -t 60 -D "$1" -l "$1/server.log" -o "-p $2" || {
+  as_server "$PG_BIN/pg_ctl" start -s -w -t 60 -D "$1" -l "$1/server.log" -o "-p $2" 9>&- || {
     tail -n 20 "$1/server.log" >&2 || true
     die "PostgreSQL does not start" "Above: the end of $1/server.log"
   }

@@ -29,7 +29,7 @@ pid_of() {
 spawn() {
   local name=$1
   shift
-  setsid "$@" >>"$RUN/$name.log" 2>&1 </dev/null &
+  setsid "$@" >>"$RUN/$name.log" 2>&1 </dev/null 9>&- &
   printf '%s\n' "$!" "$(identity "$!")" >"$RUN/$name.pid"
 }
 
@@ -169,7 +169,17 @@ psql() {
   exec "$PG_BIN/psql" -h 127.0.0.1 -p "$(value PGPORT)" -U postgres campaign
 }
 
+# Two at a time would both start what is not there yet. What is started does not inherit the lock.
+one_at_a_time() {
+  exec 9>"$RUN/lock"
+  flock 9
+}
+
 case ${1:-} in
-  up | down | reset | running | status | psql) "$@" ;;
+  up | down | reset)
+    one_at_a_time
+    "$@"
+    ;;
+  running | status | psql) "$@" ;;
   *) die "stack.sh: expected up, down, reset, running, status or psql" ;;
 esac
