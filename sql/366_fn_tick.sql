@@ -61,7 +61,8 @@ begin
 
   return jsonb_build_object(
     'stopped', campaign._stopped_jobs(p_runner_id),
-    'test_mail', exists (select from campaign.test_mail m where m.runner_id is null and m.outcome is null));
+    'test_mail', exists (
+      select from campaign.test_mail m where m.outcome is null and (m.runner_id is null or m.runner_id = p_runner_id)));
 end
 $$;
 

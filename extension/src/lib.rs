@@ -8,8 +8,8 @@
     reason = "pgrx keeps the SQLSTATE of an unboxed ErrorReport only"
 )]
 
-use message::address;
 use message::template::{Source, Template};
+use message::{address, header};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{JsonB, function_name};
@@ -21,7 +21,13 @@ use serde_json::{Value, json};
 extension_sql!(
     "",
     name = "leaves",
-    requires = [fold_address, check_template, template_variables, render]
+    requires = [
+        fold_address,
+        check_header,
+        check_template,
+        template_variables,
+        render
+    ]
 );
 include!(concat!(env!("OUT_DIR"), "/install.rs"));
 
@@ -30,6 +36,13 @@ include!(concat!(env!("OUT_DIR"), "/install.rs"));
 #[search_path(pg_catalog, pg_temp)]
 fn fold_address(address: &str) -> Option<String> {
     address::fold(address)
+}
+
+/// What is wrong with a header field of the sender's own, in words; null if it can be sent.
+#[pg_extern(name = "_check_header", immutable, strict, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn check_header(name: &str, value: &str) -> Option<&'static str> {
+    header::fault(name, value)
 }
 
 /// What is wrong with a template, as `{part, line, column, message, hint}` (counted from 1); null if it is sound.

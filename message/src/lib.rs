@@ -4,6 +4,7 @@
 
 pub mod address;
 mod context;
+pub mod header;
 pub mod mail;
 pub mod reply;
 mod tags;

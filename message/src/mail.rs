@@ -1,6 +1,7 @@
 //! The MIME form of a message.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -8,6 +9,7 @@ use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
 use lettre::{Address, address::Envelope};
 use uuid::Uuid;
 
+use crate::header;
 use crate::template::{Rendered, one_line};
 
 /// Length of an encoded word without its delimiters, so that it stays within the 75 of RFC 2047 section 2.
@@ -16,11 +18,15 @@ const ENCODED_TEXT: usize = 60;
 /// Longest word left as it is: lettre folds between words only, and RFC 5322 section 2.1.1 sets 998 for a line.
 const MAX_WORD: usize = 200;
 
-/// Who the message is from.
+/// Who the message is from, and what its sender wants in its header.
 #[derive(Debug, Clone, Copy)]
 pub struct Sender<'a> {
     pub email: &'a str,
     pub name: Option<&'a str>,
+    /// Where answers go (RFC 5322 section 3.6.2); `None` = to `email`.
+    pub reply_to: Option<&'a str>,
+    /// Fields of the sender's own, see [`header::fault`].
+    pub headers: &'a BTreeMap<String, String>,
 }
 
 /// What makes a message the same message in every attempt.
@@ -53,6 +59,10 @@ pub enum BuildError {
     Sender,
     #[error("the recipient's address is not valid")]
     Recipient,
+    #[error("the address for answers is not valid")]
+    ReplyTo,
+    #[error("a header field cannot be sent: {0}")]
+    Header(&'static str),
     #[error("the message cannot be built: {0}")]
     Message(String),
 }
@@ -75,15 +85,22 @@ pub fn build(
         .message_id(Some(identity.message_id(sender.email)))
         .date(identity.date);
     let name = sender.name.map(one_line).filter(|name| !name.is_empty());
-    builder = match name.as_deref().and_then(encoded_words) {
+    builder = match (name.as_deref()).and_then(|name| encoded_words(name, MAX_WORD)) {
         Some(words) => builder.raw_header(pre_encoded("From", format!("{words}\r\n <{from}>"))),
         None => builder.from(Mailbox::new(name, from)),
     };
     let subject = one_line(&rendered.subject);
-    builder = match encoded_words(&subject) {
+    builder = match encoded_words(&subject, MAX_WORD) {
         Some(words) => builder.raw_header(pre_encoded("Subject", words)),
         None => builder.subject(subject),
     };
+    if let Some(reply_to) = sender.reply_to {
+        let reply_to = reply_to.parse().map_err(|_| BuildError::ReplyTo)?;
+        builder = builder.reply_to(Mailbox::new(None, reply_to));
+    }
+    for (name, value) in sender.headers {
+        builder = builder.raw_header(custom(name, value)?);
+    }
     let message = builder
         .multipart(
             MultiPart::builder()
@@ -97,6 +114,18 @@ pub fn build(
     Ok(message.formatted())
 }
 
+fn custom(name: &str, value: &str) -> Result<HeaderValue, BuildError> {
+    let fault = header::fault(name, value);
+    let name = match (HeaderName::new_from_ascii(name.to_owned()), fault) {
+        (Ok(name), None) => name,
+        (_, fault) => return Err(BuildError::Header(fault.unwrap_or("its name is not valid"))),
+    };
+    Ok(match encoded_words(value, header::MAX_VALUE) {
+        Some(words) => HeaderValue::dangerous_new_pre_encoded(name, String::new(), words),
+        None => HeaderValue::new(name, value.to_owned()),
+    })
+}
+
 fn pre_encoded(name: &'static str, value: String) -> HeaderValue {
     HeaderValue::dangerous_new_pre_encoded(
         HeaderName::new_from_ascii_str(name),
@@ -106,9 +135,9 @@ fn pre_encoded(name: &'static str, value: String) -> HeaderValue {
 }
 
 /// RFC 2047 words (Q encoding) where lettre would leave a text as it is that must not stay so: one that looks like an
-/// encoded word, or cannot be folded.
-fn encoded_words(text: &str) -> Option<String> {
-    let lettre_does = !text.contains("=?") && text.split(' ').all(|word| word.len() <= MAX_WORD);
+/// encoded word, or has a word that is too long to stand in a line.
+fn encoded_words(text: &str, max_word: usize) -> Option<String> {
+    let lettre_does = !text.contains("=?") && text.split(' ').all(|word| word.len() <= max_word);
     if lettre_does {
         return None;
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use mail_parser::{MessageParser, MimeHeaders};
@@ -25,10 +26,21 @@ fn rendered(subject: &str) -> Rendered {
     }
 }
 
+static NO_HEADERS: BTreeMap<String, String> = BTreeMap::new();
+
+fn sender(headers: &BTreeMap<String, String>) -> Sender<'_> {
+    Sender {
+        email: "team@example.org",
+        name: None,
+        reply_to: None,
+        headers,
+    }
+}
+
 fn built(name: Option<&str>, rendered: &Rendered) -> Vec<u8> {
     let sender = Sender {
-        email: "team@example.org",
         name,
+        ..sender(&NO_HEADERS)
     };
     build(&sender, "ana@example.com", rendered, &identity()).unwrap()
 }
@@ -98,10 +110,7 @@ fn every_attempt_is_the_same_mail_byte_for_byte() {
 
 #[test]
 fn another_recipient_has_another_message_id_and_boundary() {
-    let sender = Sender {
-        email: "team@example.org",
-        name: None,
-    };
+    let sender = sender(&NO_HEADERS);
     let other = Identity {
         pos: 43,
         ..identity()
@@ -187,7 +196,7 @@ fn wrong_addresses_are_refused_without_naming_them() {
         build(
             &Sender {
                 email: from,
-                name: None,
+                ..sender(&NO_HEADERS)
             },
             to,
             &rendered("s"),
@@ -203,4 +212,78 @@ fn wrong_addresses_are_refused_without_naming_them() {
         Err(BuildError::Recipient)
     );
     assert!(!BuildError::Recipient.to_string().contains('@'));
+}
+
+fn built_with(headers: &[(&str, &str)], reply_to: Option<&str>) -> Result<Vec<u8>, BuildError> {
+    let headers = (headers.iter())
+        .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let sender = Sender {
+        reply_to,
+        ..sender(&headers)
+    };
+    build(&sender, "ana@example.com", &rendered("s"), &identity())
+}
+
+#[test]
+fn answers_go_where_the_sender_wants_them() {
+    let bytes = built_with(&[], Some("answers@example.org")).unwrap();
+    let mail = MessageParser::default().parse(&bytes).unwrap();
+    let reply_to = mail.reply_to().unwrap().first().unwrap();
+    assert_eq!(reply_to.address(), Some("answers@example.org"));
+    assert_eq!(
+        built_with(&[], Some("nobody")),
+        Err(BuildError::ReplyTo),
+        "and nowhere else"
+    );
+}
+
+#[test]
+fn headers_of_the_senders_own_come_back_unchanged() {
+    let url = format!("<https://example.org/{}>", "x".repeat(400));
+    let words = "word ".repeat(150) + "end";
+    let headers = [
+        ("List-Help", url.as_str()),
+        ("X-Campaign", "spring"),
+        ("X-Encoded", "a=?utf-8?q?b?=c"),
+        ("X-Greeting", "Grüße 🎉"),
+        ("X-Long", &words),
+        ("X-Longest", &"ñ".repeat(900)),
+    ];
+    let bytes = built_with(&headers, None).unwrap();
+    assert_wire_form(&bytes);
+    let mail = MessageParser::default().parse(&bytes).unwrap();
+    for (name, value) in headers {
+        let read = mail.header_as(name, mail_parser::HeaderForm::Text);
+        let read = read.first().and_then(|value| value.as_text());
+        assert_eq!(read, Some(value), "{name}");
+    }
+}
+
+#[test]
+fn headers_that_are_not_for_users_or_not_one_line_are_refused() {
+    for (name, value) in [
+        ("subject", "x"),
+        ("BCC", "eve@example.com"),
+        ("Content-Type", "text/plain"),
+        ("Resent-To", "eve@example.com"),
+        ("X-A", "1\r\nBcc: eve@example.com"),
+        ("X-A", "1\n 2"),
+        ("X-A\r\nBcc", "eve@example.com"),
+        ("X A", "1"),
+        ("X-Ä", "1"),
+        ("X:", "1"),
+        ("", "1"),
+        ("X-A", " "),
+        ("X-A", &"x".repeat(901)),
+        (&"X".repeat(77), "1"),
+    ] {
+        assert!(
+            matches!(
+                built_with(&[(name, value)], None),
+                Err(BuildError::Header(_))
+            ),
+            "{name}: {value}"
+        );
+    }
 }

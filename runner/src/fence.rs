@@ -1,4 +1,4 @@
-//! What may stop a message at the last moment: the gate of its lease, and the fence of the runner.
+//! What may stop a message at the last moment: the gate of its lease, and the fences of the runner.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,8 +15,7 @@ pub fn boot_time() -> Duration {
     )
 }
 
-/// The self-fence: a runner that the database may take for dead sends nothing. Safety does not rest on it; it makes
-/// doubts rarer.
+/// Holds for some time after the sending of the last call that the database answered.
 #[derive(Clone)]
 pub struct Fence {
     /// Milliseconds since boot.
@@ -37,7 +36,7 @@ impl Fence {
         fence
     }
 
-    /// A heartbeat sent at that time has been answered. An older one moves nothing back.
+    /// A call sent at that time has been answered. An older one moves nothing back.
     pub fn heard(&self, sent: Duration) {
         self.until
             .fetch_max(millis(sent + self.length), Ordering::Relaxed);
@@ -46,6 +45,29 @@ impl Fence {
     /// Whether sending is allowed now.
     pub fn holds(&self) -> bool {
         millis((self.clock)()) < self.until.load(Ordering::Relaxed)
+    }
+}
+
+/// The fences of a runner. Safety rests on neither.
+#[derive(Clone)]
+pub struct Fences {
+    /// A runner that the database may take for dead sends nothing: this makes doubts rarer.
+    pub alive: Fence,
+    /// A runner that could not have heard of a stopped job begins no message: so none is begun later than this fence
+    /// is long after the stop, however slow the database answers.
+    pub news: Fence,
+}
+
+impl Fences {
+    /// For what nobody can stop.
+    pub fn without_news(alive: Fence) -> Fences {
+        let news = alive.clone();
+        Fences { alive, news }
+    }
+
+    /// Whether a message may be begun now.
+    pub fn may_start(&self) -> bool {
+        self.alive.holds() && self.news.holds()
     }
 }
 
@@ -84,6 +106,18 @@ mod tests {
         };
         assert!(holds(|| Duration::from_millis(124_999)));
         assert!(!holds(|| Duration::from_millis(125_000)));
+    }
+
+    #[test]
+    fn a_message_is_begun_only_behind_both_fences() {
+        let fence = |length| Fence::new(at(length), Duration::ZERO, || at(2));
+        let may_start = |alive, news| {
+            let (alive, news) = (fence(alive), fence(news));
+            Fences { alive, news }.may_start()
+        };
+        assert!(may_start(20, 3));
+        assert!(!may_start(20, 1));
+        assert!(!may_start(1, 3));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! All SQL of the runner: each function is one call of one database function.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -80,8 +81,16 @@ pub struct JobSpec {
     pub concurrency: usize,
     /// Bound on passed positions without a recorded outcome, per lease.
     pub window: usize,
+    pub message: MessageSpec,
+}
+
+/// What makes a message beside its recipient.
+#[derive(Debug, Clone, Deserialize)]
+pub struct MessageSpec {
     pub from_email: String,
     pub from_name: Option<String>,
+    pub reply_to: Option<String>,
+    pub headers: BTreeMap<String, String>,
     pub template: TemplateSpec,
 }
 
@@ -91,6 +100,29 @@ pub struct TemplateSpec {
     pub html: String,
     pub text: Option<String>,
     pub variables: Vec<String>,
+}
+
+/// A mail of `send_test`: belongs to no job, is attempted once.
+#[derive(Debug)]
+pub struct TestMail {
+    pub id: Uuid,
+    pub integration_id: Uuid,
+    pub email: String,
+    pub vars: Map<String, Value>,
+    pub message: MessageSpec,
+    /// The date of the message.
+    pub created_at: SystemTime,
+}
+
+/// What became of a test mail.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct TestOutcome {
+    /// As in `test_mail.outcome`.
+    pub outcome: &'static str,
+    pub phase: &'static str,
+    pub code: Option<u16>,
+    pub enhanced: Option<String>,
+    pub detail: Option<String>,
 }
 
 /// How to reach a relay.
@@ -125,6 +157,9 @@ pub struct Changes {
     /// Leases that are no longer this runner's.
     #[serde(default)]
     pub lost: Vec<LeaseKey>,
+    /// A test mail waits for a runner.
+    #[serde(default)]
+    pub test_mail: bool,
 }
 
 /// Rate tokens: number k may be used at (answer received + first + k × interval).
@@ -275,6 +310,28 @@ impl Storage {
         .await
     }
 
+    /// What this runner has taken and not reported is answered again.
+    pub async fn take_test_mail(&self) -> Result<Option<TestMail>, StorageError> {
+        let sql = "select id, integration_id, email, vars, message, created_at \
+                   from campaign.take_test_mail($1)";
+        self.call(sql, &[&self.runner_id])
+            .await?
+            .first()
+            .map(test_mail)
+            .transpose()
+    }
+
+    pub async fn report_test_mail(
+        &self,
+        id: Uuid,
+        outcome: &TestOutcome,
+    ) -> Result<(), StorageError> {
+        let sql = "select campaign.report_test_mail($1, $2, $3)";
+        self.call(sql, &[&self.runner_id, &id, &Json(outcome)])
+            .await
+            .map(drop)
+    }
+
     /// `known`: the leases in hand at this moment; any other of this runner is recovered first.
     pub async fn claim_chunks(
         &self,
@@ -382,6 +439,22 @@ fn chunk(row: &Row) -> Result<Chunk, StorageError> {
         })
         .collect::<Result<_, _>>()?;
     Ok(Chunk { key, recipients })
+}
+
+fn test_mail(row: &Row) -> Result<TestMail, StorageError> {
+    let read = || {
+        let Json(vars) = row.try_get("vars")?;
+        let Json(message) = row.try_get("message")?;
+        Ok::<_, tokio_postgres::Error>(TestMail {
+            id: row.try_get("id")?,
+            integration_id: row.try_get("integration_id")?,
+            email: row.try_get("email")?,
+            vars,
+            message,
+            created_at: row.try_get("created_at")?,
+        })
+    };
+    read().map_err(|error| unexpected(chain(&error)))
 }
 
 fn matching(items: &[Item], answers: Vec<Answer>) -> Result<Vec<Answer>, StorageError> {

@@ -72,7 +72,7 @@ impl Job {
     /// all that is open is in doubt when the runner dies. Zero without a plan.
     pub fn depth(&self) -> usize {
         (self.plan.as_ref()).map_or(0, |plan| {
-            (2 * plan.job.concurrency + self.pace).min(plan.job.window)
+            (2 * plan.concurrency + self.pace).min(plan.window)
         })
     }
 

@@ -5,6 +5,7 @@ mod job;
 mod lease;
 mod plan;
 mod state;
+mod test_mail;
 mod tokens;
 mod worker;
 
@@ -14,16 +15,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
 use crate::config::RunArgs;
-use crate::fence::{Fence, boot_time};
+use crate::fence::{Fence, Fences, boot_time};
 use crate::listener;
 use crate::smtp::{Dialer, PlainDialer};
-use crate::storage::{Registration, Storage, StorageError};
+use crate::storage::{Changes, Registration, Storage, StorageError};
 use job::WorkerId;
 use plan::Plan;
 use state::{Action, Call, Claim, Event, State, Verb};
@@ -32,6 +33,11 @@ use worker::{Assignment, Worker};
 const TICK: Duration = Duration::from_secs(1);
 /// Before the next heartbeat, when one got no answer.
 const HEARTBEAT_RETRY: Duration = Duration::from_secs(1);
+/// Between heartbeats while there are leases: they tell of stopped jobs. A tick tells too, but may take long.
+const NEWS_EVERY: Duration = Duration::from_millis(400);
+/// No message is begun later than this after the sending of the last answered heartbeat, so none is begun a second after
+/// its job was stopped.
+const NEWS_FENCE: Duration = Duration::from_millis(900);
 /// What is in flight when the runner is told to stop may take this long.
 const DRAIN: Duration = Duration::from_secs(30);
 /// For saying goodbye to relays and database.
@@ -46,7 +52,7 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot wait for signals")?;
     let runner_id = Uuid::new_v4();
     let storage = Storage::new(args.database.to_config(), runner_id)?;
-    let Some((registration, fence)) = register(&storage, &mut signals).await? else {
+    let Some((registration, fences)) = register(&storage, &mut signals).await? else {
         return Ok(());
     };
     tracing::info!(
@@ -69,13 +75,16 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<()> {
         dialer: Arc::new(PlainDialer),
         heartbeat: Duration::from_millis(registration.heartbeat_ms),
         poll: args.poll,
-        state: State::new(fence.clone()),
-        fence,
+        state: State::new(fences.clone()),
+        fences,
         events,
         workers: HashMap::new(),
         tasks: JoinSet::new(),
+        test_mail: Arc::default(),
+        draining: watch::Sender::new(false),
         hurry: watch::Sender::new(false),
         heartbeat_at: None,
+        news_at: Instant::now(),
         tick_at: None,
         outage: Outage::default(),
         fatal: None,
@@ -91,7 +100,7 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<()> {
 async fn register(
     storage: &Storage,
     signals: &mut Signals,
-) -> anyhow::Result<Option<(Registration, Fence)>> {
+) -> anyhow::Result<Option<(Registration, Fences)>> {
     let name = rustix::system::uname();
     let host = name.nodename().to_string_lossy();
     let pid = i32::try_from(std::process::id())?;
@@ -103,7 +112,11 @@ async fn register(
                 Ok(answer) => {
                     outage.over("register");
                     let length = Duration::from_millis(answer.fence_ms);
-                    return Ok(Some((answer, Fence::new(length, sent, boot_time))));
+                    let fences = Fences {
+                        alive: Fence::new(length, sent, boot_time),
+                        news: Fence::new(NEWS_FENCE, sent, boot_time),
+                    };
+                    return Ok(Some((answer, fences)));
                 }
                 Err(error) => error,
             },
@@ -130,14 +143,19 @@ struct Engine {
     heartbeat: Duration,
     poll: Duration,
     state: State,
-    fence: Fence,
+    fences: Fences,
     events: mpsc::UnboundedSender<Event>,
     workers: HashMap<WorkerId, mpsc::Sender<Assignment>>,
     /// Calls under way, and workers.
     tasks: JoinSet<Done>,
+    /// There may be a test mail.
+    test_mail: Arc<Notify>,
+    draining: watch::Sender<bool>,
     hurry: watch::Sender<bool>,
     /// `None` while one is under way.
     heartbeat_at: Option<Instant>,
+    /// When the next one is due, if there are leases.
+    news_at: Instant,
     tick_at: Option<Instant>,
     outage: Outage,
     fatal: Option<StorageError>,
@@ -145,7 +163,7 @@ struct Engine {
 
 /// How a task ended.
 enum Done {
-    /// A worker was dismissed.
+    /// A worker was dismissed, or no more test mails are sent.
     Worker,
     Call(Kind, Result<Event, StorageError>),
 }
@@ -183,6 +201,16 @@ impl Engine {
         let start = Instant::now();
         self.heartbeat_at = Some(start + self.heartbeat);
         self.tick_at = Some(start);
+        let test_mails = test_mail::Sender {
+            storage: self.storage.clone(),
+            dialer: self.dialer.clone(),
+            alive: self.fences.alive.clone(),
+        };
+        let (work, draining) = (self.test_mail.clone(), self.draining.subscribe());
+        self.tasks.spawn(async move {
+            test_mails.run(&work, draining).await;
+            Done::Worker
+        });
         let mut poll_at = start + jittered(self.poll);
         let mut drain_until = None;
         let mut hurried = false;
@@ -196,7 +224,7 @@ impl Engine {
             }
             let wake = [
                 self.state.next_wake(now),
-                self.heartbeat_at,
+                self.next_heartbeat(),
                 self.tick_at,
                 Some(poll_at),
             ];
@@ -210,9 +238,14 @@ impl Engine {
             tokio::select! {
                 Some(event) = inbox.recv() => {
                     let now = Instant::now();
-                    self.state.apply(now, event);
-                    while let Ok(event) = inbox.try_recv() {
+                    let mut next = Some(event);
+                    while let Some(event) = next {
+                        if let Event::Woken = event {
+                            self.news_at = now;
+                            self.test_mail.notify_one();
+                        }
                         self.state.apply(now, event);
+                        next = inbox.try_recv().ok();
                     }
                 }
                 Some(done) = self.tasks.join_next() => self.done(done),
@@ -230,6 +263,7 @@ impl Engine {
             }
             let now = Instant::now();
             if self.state.is_draining() {
+                self.draining.send_replace(true);
                 let until = *drain_until.get_or_insert(now + DRAIN);
                 if now >= until && !hurried {
                     hurried = true;
@@ -257,14 +291,14 @@ impl Engine {
             *poll_at = now + jittered(self.poll);
             self.state.apply(now, Event::Woken);
         }
-        if self.heartbeat_at.take_if(|at| now >= *at).is_some() {
-            let (storage, fence, known) =
-                (self.storage.clone(), self.fence.clone(), self.state.known());
+        if self.next_heartbeat().is_some_and(|at| now >= at) {
+            self.heartbeat_at = None;
+            self.news_at = now + NEWS_EVERY;
+            let (storage, known) = (self.storage.clone(), self.state.known());
             self.call(Kind::Heartbeat, async move {
                 let sent = boot_time();
                 let changes = storage.heartbeat(&known).await?;
-                fence.heard(sent);
-                Ok(Event::Changed(changes))
+                Ok(Event::Heard(sent, changes))
             });
         }
         if self.tick_at.take_if(|at| now >= *at).is_some() {
@@ -273,6 +307,15 @@ impl Engine {
                 storage.tick().await.map(Event::Changed)
             });
         }
+    }
+
+    /// `None` while one is under way.
+    fn next_heartbeat(&self) -> Option<Instant> {
+        let at = self.heartbeat_at?;
+        Some(match self.state.has_leases() {
+            true => at.min(self.news_at),
+            false => at,
+        })
     }
 
     fn perform(&mut self, action: Action) {
@@ -334,7 +377,7 @@ impl Engine {
             let worker = Worker::new(
                 id,
                 self.dialer.clone(),
-                self.fence.clone(),
+                self.fences.clone(),
                 self.hurry.subscribe(),
                 self.events.clone(),
             );
@@ -368,6 +411,12 @@ impl Engine {
         let error = match result {
             Ok(event) => {
                 self.outage.over(kind.name());
+                if let Event::Changed(Changes {
+                    test_mail: true, ..
+                }) = event
+                {
+                    self.test_mail.notify_one();
+                }
                 return self.state.apply(now, event);
             }
             Err(error) => error,

@@ -16,7 +16,7 @@ use super::job::{Dialing, Job, WorkerId};
 use super::lease::Lease;
 use super::plan::Plan;
 use super::worker::{Assignment, End};
-use crate::fence::Fence;
+use crate::fence::Fences;
 use crate::storage::{Answer, Changes, Chunk, Fact, Grant, Item, LeaseKey, Verdict};
 
 /// Before the settings of a job are asked for again.
@@ -37,6 +37,8 @@ pub enum Event {
     /// The report or release under way breaks the protocol: nothing of it was written, nor will be.
     Refused,
     Changed(Changes),
+    /// A heartbeat that was sent at that time since boot was answered.
+    Heard(Duration, Changes),
     /// `None`: the job's settings could not be read.
     Planned(i64, Option<Arc<Plan>>),
     /// `None`: no answer. The grant is lost.
@@ -129,7 +131,7 @@ impl<T> Repeated<T> {
 }
 
 pub struct State {
-    fence: Fence,
+    fences: Fences,
     draining: bool,
     leases: BTreeMap<LeaseKey, Lease>,
     jobs: BTreeMap<i64, Job>,
@@ -149,9 +151,9 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(fence: Fence) -> State {
+    pub fn new(fences: Fences) -> State {
         State {
-            fence,
+            fences,
             draining: false,
             leases: BTreeMap::new(),
             jobs: BTreeMap::new(),
@@ -168,6 +170,10 @@ impl State {
 
     pub fn known(&self) -> Vec<LeaseKey> {
         self.leases.keys().copied().collect()
+    }
+
+    pub fn has_leases(&self) -> bool {
+        !self.leases.is_empty()
     }
 
     /// Outcomes that the database has not confirmed.
@@ -222,6 +228,12 @@ impl State {
                 }
             }
             Event::Changed(changes) => self.changed(&changes),
+            Event::Heard(sent, changes) => {
+                // First what it tells, then that it was told: workers ask the fences at any time.
+                self.changed(&changes);
+                self.fences.alive.heard(sent);
+                self.fences.news.heard(sent);
+            }
             Event::Planned(job_no, plan) => self.planned(now, job_no, plan),
             Event::Granted(job_no, grant) => {
                 if let Some(job) = self.jobs.get_mut(&job_no) {

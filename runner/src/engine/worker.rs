@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::job::WorkerId;
 use super::plan::Plan;
 use super::state::Event;
-use crate::fence::{Fence, Gate};
+use crate::fence::{Fences, Gate};
 use crate::smtp::{Dialer, Mail, Permit, Relay, Sent};
 use crate::storage::{Fact, LeaseKey, Recipient};
 
@@ -45,7 +45,7 @@ pub enum End {
 pub struct Worker {
     id: WorkerId,
     dialer: Arc<dyn Dialer>,
-    fence: Fence,
+    fences: Fences,
     /// True = give up what is in flight.
     hurry: watch::Receiver<bool>,
     events: mpsc::UnboundedSender<Event>,
@@ -57,14 +57,14 @@ impl Worker {
     pub fn new(
         id: WorkerId,
         dialer: Arc<dyn Dialer>,
-        fence: Fence,
+        fences: Fences,
         hurry: watch::Receiver<bool>,
         events: mpsc::UnboundedSender<Event>,
     ) -> Worker {
         Worker {
             id,
             dialer,
-            fence,
+            fences,
             hurry,
             events,
             connection: None,
@@ -116,7 +116,7 @@ impl Worker {
             Ok(mail) => mail,
             Err(why) => return End::Fact(fact(pos, Phase::Render, None, Some(why))),
         };
-        let permit = Permit::new(gate, self.fence.clone());
+        let permit = Permit::new(gate, self.fences.clone());
         let mut hurry = self.hurry.clone();
         let sent = tokio::select! {
             sent = self.send(&mail, &plan, &permit) => Some(sent),
@@ -271,6 +271,7 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
+    use crate::fence::Fence;
     use crate::smtp::DialError;
     use crate::storage::{IntegrationSpec, JobSpec};
 
@@ -343,7 +344,8 @@ mod tests {
             job_no: 1,
             number: 1,
         };
-        let worker = Worker::new(id, dialer.clone(), fence, hurry.subscribe(), sender);
+        let fences = Fences::without_news(fence);
+        let worker = Worker::new(id, dialer.clone(), fences, hurry.subscribe(), sender);
         Bench {
             worker,
             dialer,
@@ -360,8 +362,10 @@ mod tests {
         .unwrap();
         let job: JobSpec = serde_json::from_value(json!({
             "id": Uuid::nil(), "integration_id": Uuid::nil(), "concurrency": 1, "window": 1,
-            "from_email": "team@example.org", "from_name": null,
-            "template": {"subject": "Hi {{name}}", "html": "<p>Hi</p>", "text": null, "variables": []}
+            "message": {
+                "from_email": "team@example.org", "from_name": null, "reply_to": null, "headers": {},
+                "template": {"subject": "Hi {{name}}", "html": "<p>Hi</p>", "text": null, "variables": []}
+            }
         }))
         .unwrap();
         let mut vars = Map::new();

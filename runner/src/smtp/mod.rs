@@ -15,7 +15,7 @@ use message::reply::{Answer, Phase};
 
 pub use plain::PlainDialer;
 
-use crate::fence::{Fence, Gate};
+use crate::fence::{Fences, Gate};
 use crate::storage::IntegrationSpec;
 
 /// One message for one recipient.
@@ -31,28 +31,28 @@ pub struct Mail {
 /// Asked before each of the two steps that cannot be taken back.
 pub struct Permit {
     gate: Arc<Gate>,
-    fence: Fence,
+    fences: Fences,
     dot: AtomicBool,
 }
 
 impl Permit {
-    pub fn new(gate: Arc<Gate>, fence: Fence) -> Permit {
+    pub fn new(gate: Arc<Gate>, fences: Fences) -> Permit {
         Permit {
             gate,
-            fence,
+            fences,
             dot: AtomicBool::new(false),
         }
     }
 
     /// Whether the transaction may begin (MAIL).
     pub fn may_start(&self) -> bool {
-        self.gate.is_open() && self.fence.holds()
+        self.gate.is_open() && self.fences.may_start()
     }
 
     /// Whether the final dot may be written; from a yes on the relay may have accepted the message.
     /// A gate that closes meanwhile changes nothing: what is in flight ends.
     pub fn may_finish(&self) -> bool {
-        let yes = self.fence.holds();
+        let yes = self.fences.alive.holds();
         self.dot.fetch_or(yes, Ordering::Relaxed);
         yes
     }

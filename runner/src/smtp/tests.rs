@@ -3,6 +3,7 @@ use std::time::Duration;
 use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Script};
 
 use super::*;
+use crate::fence::Fence;
 use crate::storage::IntegrationSpec;
 
 async fn catcher(rules: impl IntoIterator<Item = Rule>) -> Catcher {
@@ -35,7 +36,7 @@ fn mail(local_part: &str) -> Mail {
 
 fn permit() -> Permit {
     let fence = Fence::new(Duration::from_secs(20), Duration::ZERO, || Duration::ZERO);
-    Permit::new(Arc::default(), fence)
+    Permit::new(Arc::default(), Fences::without_news(fence))
 }
 
 fn ended(sent: Sent) -> (Phase, Option<u16>) {
@@ -134,14 +135,31 @@ async fn a_closed_gate_begins_nothing() {
 }
 
 #[tokio::test]
+async fn without_news_nothing_is_begun_and_what_is_in_flight_ends() {
+    static CALLS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let catcher = catcher([]).await;
+    let mut relay = dial(&catcher).await;
+    let alive = Fence::new(Duration::from_secs(20), Duration::ZERO, || Duration::ZERO);
+    // Each look at the clock is a second later: there is news at the first MAIL, and then no more.
+    let clock = || Duration::from_secs(CALLS.fetch_add(1, Ordering::Relaxed));
+    let news = Fence::new(Duration::from_secs(1), Duration::ZERO, clock);
+    let permit = Permit::new(Arc::default(), Fences { alive, news });
+    let sent = relay.send(&mail("ana"), &permit).await;
+    assert_eq!(ended(sent), (Phase::Dot, Some(250)));
+    assert_eq!(relay.send(&mail("bob"), &permit).await, Sent::NotStarted);
+    assert_eq!(catcher.mail_from_count(), 1);
+}
+
+#[tokio::test]
 async fn behind_the_fence_no_final_dot_is_written() {
     static CALLS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let catcher = catcher([]).await;
     let mut relay = dial(&catcher).await;
     // Each look at the clock is a second later: the fence holds at MAIL and not at the dot.
     let clock = || Duration::from_secs(CALLS.fetch_add(1, Ordering::Relaxed));
-    let fence = Fence::new(Duration::from_secs(1), Duration::ZERO, clock);
-    let permit = Permit::new(Arc::default(), fence);
+    let alive = Fence::new(Duration::from_secs(1), Duration::ZERO, clock);
+    let news = Fence::new(Duration::from_secs(1), Duration::ZERO, || Duration::ZERO);
+    let permit = Permit::new(Arc::default(), Fences { alive, news });
     assert_eq!(relay.send(&mail("ana"), &permit).await, Sent::Withheld);
     assert!(!relay.is_reusable());
     assert!(!permit.finishing());

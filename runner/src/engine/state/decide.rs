@@ -72,7 +72,7 @@ impl State {
     }
 
     fn start(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        if self.draining || !self.fence.holds() {
+        if self.draining || !self.fences.may_start() {
             return;
         }
         for (&job_no, job) in &mut self.jobs {
@@ -93,7 +93,7 @@ impl State {
                     job_no,
                     number: self.last_worker + 1,
                 };
-                let concurrency = plan.job.concurrency;
+                let concurrency = plan.concurrency;
                 let worker = free_worker(&mut job.workers, concurrency, may_dial, new_id);
                 let Some(worker) = worker else {
                     break;
@@ -241,7 +241,7 @@ impl State {
             };
             let mut live = leases(&self.leases, job_no).filter(|(_, lease)| !lease.is_ending());
             if let (Some((&key, lease)), None) = (live.next(), live.next())
-                && lease.ahead() <= plan.job.window
+                && lease.ahead() <= plan.window
                 && job.prefetched.replace(key) != Some(key)
             {
                 self.claim_due = true;

@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::decide::FLUSH_AFTER;
 use super::*;
-use crate::storage::{IntegrationSpec, JobSpec, Recipient, TemplateSpec};
+use crate::fence::Fence;
+use crate::storage::{IntegrationSpec, JobSpec, MessageSpec, Recipient, TemplateSpec};
 
 const JOB: i64 = 1;
 const WINDOW: usize = 3;
@@ -73,13 +74,17 @@ fn plan() -> Arc<Plan> {
         integration_id: relay.id,
         concurrency: 2,
         window: WINDOW,
-        from_email: text("team@example.org"),
-        from_name: None,
-        template: TemplateSpec {
-            subject: text("s"),
-            html: text("h"),
-            text: None,
-            variables: vec![],
+        message: MessageSpec {
+            from_email: text("team@example.org"),
+            from_name: None,
+            reply_to: None,
+            headers: Default::default(),
+            template: TemplateSpec {
+                subject: text("s"),
+                html: text("h"),
+                text: None,
+                variables: vec![],
+            },
         },
     };
     Arc::new(Plan::new(job, relay))
@@ -109,7 +114,7 @@ impl Runner {
     fn new() -> Runner {
         let fence = Fence::new(Duration::from_secs(20), Duration::ZERO, || Duration::ZERO);
         Runner {
-            state: State::new(fence),
+            state: State::new(Fences::without_news(fence)),
             now: Instant::now(),
         }
     }
@@ -249,7 +254,7 @@ fn a_stopped_job_starts_nothing_and_is_given_back_when_nothing_is_in_flight() {
     let (mut runner, first) = Runner::sending();
     runner.apply(Event::Changed(Changes {
         stopped: vec![JOB],
-        lost: vec![],
+        ..Changes::default()
     }));
     assert!(!first.started[0].1.gate.is_open());
     runner.sent(&first.started[0]);
@@ -290,8 +295,8 @@ fn positions_that_another_runner_passed_are_not_given_back() {
 fn an_outcome_of_a_fenced_lease_is_reported_all_the_same_within_a_quarter_of_a_second() {
     let (mut runner, first) = Runner::sending();
     runner.apply(Event::Changed(Changes {
-        stopped: vec![],
         lost: vec![key(1)],
+        ..Changes::default()
     }));
     runner.sent(&first.started[0]);
     assert!(runner.decide().calls.is_empty());
@@ -357,9 +362,23 @@ fn without_a_token_nothing_is_started() {
 #[test]
 fn behind_the_fence_nothing_is_started() {
     let (mut runner, _) = Runner::reporting();
-    runner.state.fence = Fence::new(Duration::ZERO, Duration::ZERO, || Duration::from_secs(1));
+    runner.state.fences.alive = fallen();
     runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
     assert!(runner.decide().started.is_empty());
+}
+
+#[test]
+fn without_news_nothing_is_started_until_there_is_news_again() {
+    let (mut runner, _) = Runner::reporting();
+    runner.state.fences.news = fallen();
+    runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
+    assert!(runner.decide().started.is_empty());
+    runner.apply(Event::Heard(Duration::from_secs(2), Changes::default()));
+    assert_eq!(runner.decide().positions(), [1, 2]);
+}
+
+fn fallen() -> Fence {
+    Fence::new(Duration::ZERO, Duration::ZERO, || Duration::from_secs(1))
 }
 
 #[test]

@@ -1,0 +1,224 @@
+//! Test mails: each is attempted once, over a connection of its own, and belongs to no job.
+
+use std::sync::Arc;
+
+use message::mail::Identity;
+use message::reply::{Outcome, Phase, classify};
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+
+use super::backoff;
+use super::plan::Letter;
+use crate::fence::{Fence, Fences, Gate};
+use crate::smtp::{Dialer, Permit, Sent};
+use crate::storage::{IntegrationSpec, Storage, StorageError, TestMail, TestOutcome};
+
+pub struct Sender {
+    pub storage: Storage,
+    pub dialer: Arc<dyn Dialer>,
+    pub alive: Fence,
+}
+
+impl Sender {
+    /// Looks for test mails each time there may be `work`, until the runner is `draining`.
+    pub async fn run(&self, work: &Notify, mut draining: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = work.notified() => {}
+                // The engine has ended when nobody can tell any more.
+                _ = draining.wait_for(|&draining| draining) => return,
+            }
+            while !*draining.borrow() {
+                match self.next().await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    // The engine's own calls say that the database is away; tick tells again of a mail that waits.
+                    Err(error) => {
+                        tracing::debug!(error = %error, "no test mail could be taken");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether there may be another one.
+    async fn next(&self) -> Result<bool, StorageError> {
+        let Some(mail) = self.storage.take_test_mail().await? else {
+            return Ok(false);
+        };
+        let relay = self.storage.integration_spec(mail.integration_id).await?;
+        let Some(outcome) = attempt(&mail, &relay, &*self.dialer, self.alive.clone()).await else {
+            return Ok(false);
+        };
+        tracing::info!(
+            test_mail.id = %mail.id,
+            test_mail.outcome = outcome.outcome,
+            smtp.phase = outcome.phase,
+            smtp.code = outcome.code,
+            "test mail attempted"
+        );
+        self.report(&mail, &outcome).await;
+        Ok(true)
+    }
+
+    /// Until it is answered: a mail that was attempted and not reported would be given out again. A runner that is not
+    /// registered any more ends, and its mail becomes uncertain.
+    async fn report(&self, mail: &TestMail, outcome: &TestOutcome) {
+        for attempt in 1.. {
+            match self.storage.report_test_mail(mail.id, outcome).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::debug!(error = %error, "the report of a test mail is repeated")
+                }
+            }
+            sleep(backoff(attempt)).await;
+        }
+    }
+}
+
+/// `None` = the relay has nothing of it, because this runner may be taken for dead.
+async fn attempt(
+    mail: &TestMail,
+    relay: &IntegrationSpec,
+    dialer: &dyn Dialer,
+    alive: Fence,
+) -> Option<TestOutcome> {
+    let identity = Identity {
+        job_id: mail.id,
+        pos: 1,
+        date: mail.created_at,
+    };
+    let content = match Letter::new(mail.message.clone()).mail(&mail.email, &mail.vars, &identity) {
+        Ok(content) => content,
+        Err(why) => return Some(lost(Outcome::Failed, Phase::Render, why)),
+    };
+    let mut connection = match dialer.dial(relay).await {
+        Ok(connection) => connection,
+        Err(error) => return Some(lost(Outcome::Failed, error.phase, error.reason)),
+    };
+    let permit = Permit::new(Arc::<Gate>::default(), Fences::without_news(alive));
+    let sent = connection.send(&content, &permit).await;
+    connection.quit().await;
+    match sent {
+        Sent::NotStarted | Sent::Withheld => None,
+        Sent::DeadIdle(how) => Some(lost(Outcome::Failed, Phase::Mail, how)),
+        Sent::Ended {
+            phase,
+            answer: Some(answer),
+            ..
+        } => Some(TestOutcome {
+            outcome: classify(phase, Some(&answer)).as_str(),
+            phase: phase.as_str(),
+            code: Some(answer.code),
+            enhanced: answer.enhanced,
+            detail: Some(answer.text),
+        }),
+        Sent::Ended {
+            phase,
+            answer: None,
+            lost: how,
+        } => {
+            // What could be tried again is not: a test tells what happened.
+            let outcome = match classify(phase, None) {
+                Outcome::Uncertain => Outcome::Uncertain,
+                _ => Outcome::Failed,
+            };
+            Some(lost(outcome, phase, how.unwrap_or_default()))
+        }
+    }
+}
+
+fn lost(outcome: Outcome, phase: Phase, how: String) -> TestOutcome {
+    TestOutcome {
+        outcome: outcome.as_str(),
+        phase: phase.as_str(),
+        code: None,
+        enhanced: None,
+        detail: Some(how),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Script};
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::smtp::PlainDialer;
+
+    async fn attempted(rules: impl IntoIterator<Item = Rule>) -> (TestOutcome, Catcher) {
+        let config = Config {
+            script: Script::new(rules),
+            ..Config::default()
+        };
+        let catcher = Catcher::start(config).await.unwrap();
+        let outcome = to(catcher.addr().port(), alive(20)).await.unwrap();
+        (outcome, catcher)
+    }
+
+    fn alive(seconds: u64) -> Fence {
+        Fence::new(Duration::from_secs(seconds), Duration::ZERO, || {
+            Duration::from_secs(1)
+        })
+    }
+
+    async fn to(port: u16, alive: Fence) -> Option<TestOutcome> {
+        let relay = json!({
+            "id": Uuid::nil(), "name": "relay", "host": "127.0.0.1", "port": port, "secure": false,
+            "username": null, "password": null
+        });
+        let message = json!({
+            "from_email": "team@example.org", "from_name": null, "reply_to": null, "headers": {"X-Kind": "test"},
+            "template": {"subject": "Hi {{name}}", "html": "<p>Hi</p>", "text": null, "variables": []}
+        });
+        let vars = json!({"name": "Ana"});
+        let mail = TestMail {
+            id: Uuid::from_u128(7),
+            integration_id: Uuid::nil(),
+            email: "ana@example.com".to_owned(),
+            vars: serde_json::from_value(vars).unwrap(),
+            message: serde_json::from_value(message).unwrap(),
+            created_at: SystemTime::UNIX_EPOCH,
+        };
+        let relay = serde_json::from_value(relay).unwrap();
+        attempt(&mail, &relay, &PlainDialer, alive).await
+    }
+
+    #[tokio::test]
+    async fn a_test_mail_is_the_mail_that_a_campaign_would_send() {
+        let (outcome, catcher) = attempted([]).await;
+        assert_eq!((outcome.outcome, outcome.code), ("sent", Some(250)));
+        let accepted = &catcher.accepted()[0];
+        assert_eq!(accepted.recipient, "ana@example.com");
+        let mail = String::from_utf8(accepted.mail.as_deref().unwrap().to_vec()).unwrap();
+        assert!(mail.contains("Subject: Hi Ana\r\n") && mail.contains("X-Kind: test\r\n"));
+        assert!(mail.contains("Message-ID: <00000000000000000000000000000007.1@example.org>"));
+    }
+
+    #[tokio::test]
+    async fn what_the_relay_said_or_did_is_told_and_nothing_is_repeated() {
+        let later = Fault::ReplyAtRcpt(Reply::new(450, "4.2.0 later"));
+        for (fault, outcome, phase) in [
+            (later, "deferred", "rcpt"),
+            (Fault::DropAtRcpt, "failed", "rcpt"),
+            (Fault::DropAtDot { accepted: true }, "uncertain", "dot"),
+            (Fault::DropAtConnect, "failed", "greeting"),
+        ] {
+            let (told, catcher) = attempted([Rule::always(fault)]).await;
+            assert_eq!((told.outcome, told.phase), (outcome, phase));
+            assert_eq!(catcher.connection_count(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn behind_the_fence_nothing_is_sent_and_nothing_told() {
+        let catcher = Catcher::start(Config::default()).await.unwrap();
+        assert_eq!(to(catcher.addr().port(), alive(1)).await, None);
+        assert_eq!(catcher.mail_from_count(), 0);
+    }
+}
