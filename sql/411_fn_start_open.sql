@@ -72,6 +72,7 @@ begin
     raise exception using
       errcode = 'feature_not_supported',
       message = 'this version does not track opens and clicks yet',
+      detail = 'Mails are sent as the template makes them.',
       hint = 'Leave track_opens and track_clicks out.';
   end if;
 
