@@ -17,7 +17,7 @@ begin
     if new.on_sent !~ '^[^();]+$' or (new.on_sent is not null and to_regprocedure(new.on_sent || '(uuid,text,text[])') is null) then
       raise undefined_function;
     end if;
-  exception when undefined_function or invalid_name or syntax_error or feature_not_supported then
+  exception when undefined_function or invalid_name or invalid_text_representation or syntax_error or feature_not_supported then
     raise exception using
       errcode = 'CP008',
       message = format('there is no function %s(uuid, text, text[])', new.on_sent),

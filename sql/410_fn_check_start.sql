@@ -87,7 +87,7 @@ begin
     end if;
   end if;
 
-  if btrim(subject) = '' then
+  if subject !~ '\S' then
     raise exception using
       errcode = 'CP008',
       message = 'subject is empty',
