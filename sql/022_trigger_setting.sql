@@ -37,7 +37,7 @@ begin
   end if;
   return null;
 exception
-  when invalid_datetime_format or datetime_field_overflow or invalid_name or syntax_error then
+  when invalid_datetime_format or datetime_field_overflow or interval_field_overflow or invalid_name or invalid_text_representation or syntax_error or feature_not_supported then
     raise exception using
       errcode = 'CP008',
       message = format('%s cannot be %L', new.name, new.value),

@@ -13,13 +13,17 @@ begin
   if current_setting('check_function_bodies') = 'off' then
     return new;
   end if;
-  if new.on_sent is not null and (new.on_sent !~ '^[^();]+$' or to_regprocedure(new.on_sent || '(uuid,text,text[])') is null) then
+  begin
+    if new.on_sent !~ '^[^();]+$' or (new.on_sent is not null and to_regprocedure(new.on_sent || '(uuid,text,text[])') is null) then
+      raise undefined_function;
+    end if;
+  exception when undefined_function or invalid_name or invalid_text_representation or syntax_error or feature_not_supported then
     raise exception using
       errcode = 'CP008',
       message = format('there is no function %s(uuid, text, text[])', new.on_sent),
       detail = 'on_sent names a function that is called with event id, segment and the keys of accepted mails.',
       hint = 'Create the function first, and write its name with its schema.';
-  end if;
+  end;
   begin
     open v_cursor for execute campaign._audience_statement(new.query) using null::uuid, null::text[];
     close v_cursor;

@@ -1,4 +1,5 @@
--- Recipients about whom a person can decide: an open doubt, or a resend that still waits.
+-- Recipients about whom a person can decide: an open doubt, a resend that still waits, or one that came to nothing (its recipient
+-- was suppressed, or the campaign cancelled).
 create function campaign._undecided(p_job_no bigint)
 returns setof campaign.doubt
 language sql
@@ -11,6 +12,6 @@ as $$
   where d.job_no = p_job_no
     and (
       (d.decision is null and s.state in ('uncertain', 'pending'))
-      or (d.decision = 'resend' and exists (
-        select from campaign.retry_item i where i.job_no = d.job_no and i.pos = d.pos and i.chunk_no is null)))
+      or (d.decision = 'resend' and (s.state = 'uncertain' or exists (
+        select from campaign.retry_item i where i.job_no = d.job_no and i.pos = d.pos and i.chunk_no is null))))
 $$;

@@ -22,6 +22,7 @@ begin
     perform pg_notify('campaign_wake', '');
   elsif v_status in ('completed', 'failed') and exists (select from campaign.retry_item i where i.job_no = p_job_no) then
     v_status := 'running';
+    update campaign.email_jobs j set status_reason = null where j.job_no = p_job_no and j.status_reason is not null;
   end if;
 
   if v_status in ('pending', 'running', 'partial') then

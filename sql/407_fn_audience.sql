@@ -43,8 +43,9 @@ begin
         end as reason
       from (
         select f.*,
-          row_number() over (partition by f.folded order by f.ord) as nth_by_address,
-          row_number() over (partition by f.recipient_key order by f.ord) as nth_by_key
+          -- Of those who can be mailed: a bad row takes nobody's place.
+          row_number() over (partition by f.folded, f.recipient_key is null order by f.ord) as nth_by_address,
+          row_number() over (partition by f.recipient_key, f.folded is null order by f.ord) as nth_by_key
         from (
           select q.*, campaign._fold_address(q.email) as folded
           from (

@@ -1,4 +1,5 @@
 -- What start_campaign and plan_campaign check before an audience is read. needed: the variables that the mail reads, beside email.
+-- Of the integration it answers what its caller may know: no config.
 create function campaign._check_start(
   p_segment text,
   p_template text,
@@ -9,7 +10,8 @@ create function campaign._check_start(
   p_audience_query text,
   p_dedupe_key text,
   out template campaign.email_templates,
-  out integration campaign.email_integrations,
+  out integration_id uuid,
+  out integration_rate_limit numeric,
   out subject text,
   out config jsonb,
   out audience_query text,
@@ -25,6 +27,7 @@ declare
   v_problem jsonb;
   v_event_check text := (select s.value from campaign.setting s where s.name = 'event_check');
   v_event_exists boolean;
+  v_integration campaign.email_integrations;
 begin
   template := campaign._find_template(p_template);
   config := campaign._check_config(p_config);
@@ -58,7 +61,9 @@ begin
     end if;
   end if;
 
-  integration := campaign._find_integration(p_integration);
+  v_integration := campaign._find_integration(p_integration);
+  integration_id := v_integration.id;
+  integration_rate_limit := v_integration.rate_limit;
 
   if p_audience_query is not null then
     if p_segment is distinct from 'custom' then
@@ -82,7 +87,7 @@ begin
     end if;
   end if;
 
-  if btrim(subject) = '' then
+  if subject !~ '\S' then
     raise exception using
       errcode = 'CP008',
       message = 'subject is empty',

@@ -72,6 +72,7 @@ begin
     raise exception using
       errcode = 'feature_not_supported',
       message = 'this version does not track opens and clicks yet',
+      detail = 'Mails are sent as the template makes them.',
       hint = 'Leave track_opens and track_clicks out.';
   end if;
 
@@ -83,7 +84,7 @@ begin
     event_id, segment, template_id, template_version, integration_id, subject, status, config, chunk_size, on_uncertain,
     dedupe_key, allow_repeat, idempotency_key, scheduled_at)
   values (
-    p_event_id, p_segment, (v_start.template).id, (v_start.template).version, (v_start.integration).id, v_start.subject,
+    p_event_id, p_segment, (v_start.template).id, (v_start.template).version, v_start.integration_id, v_start.subject,
     case when p_scheduled_at > campaign.now() then 'scheduled' else 'pending' end,
     v_start.config, (v_start.config ->> 'chunk_size')::integer, coalesce(p_on_uncertain, 'hold'),
     v_start.dedupe_key, coalesce(p_allow_repeat, false), p_idempotency_key, p_scheduled_at)

@@ -54,7 +54,7 @@ begin
   total_contacts := v_audience.total;
   excluded := v_audience.excluded;
   chunks := ceil(total_contacts / (v_start.config ->> 'chunk_size')::numeric);
-  rate_limit := least((v_start.config ->> 'rate_limit')::numeric, (v_start.integration).rate_limit);
+  rate_limit := least((v_start.config ->> 'rate_limit')::numeric, v_start.integration_rate_limit);
   estimated_time := (total_contacts / rate_limit)::double precision * interval '1 s';
   recipients := v_audience.recipients;
   left_out := v_audience.left_out;

@@ -1,5 +1,5 @@
 -- Of recipients that a person wants to be mailed again: who may be. Everybody else has the mail of another campaign with the same
--- dedupe key, or is suppressed. Keeps the lock of the dedupe key, since these recipients become pending.
+-- dedupe key, or is suppressed. The caller holds the lock of the dedupe key, since these recipients become pending.
 create function campaign._mailable_again(
   p_job campaign.email_jobs,
   p_positions bigint[],
@@ -12,8 +12,6 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform campaign._lock_dedupe(p_job.dedupe_key);
-
   with mailed as materialized (
     select m.recipient_key, m.folded
     from campaign._mailed_already(p_job.dedupe_key, p_job.job_no) m

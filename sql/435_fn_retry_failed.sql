@@ -13,6 +13,8 @@ declare
   v_after record;
 begin
   perform campaign._enter_protocol();
+  -- Before any other lock: a start that holds it may stay open for long, and runners wait for the others.
+  perform campaign._lock_dedupe((campaign._find_job(retry_failed.job)).dedupe_key);
   v_job := campaign._lock_job(retry_failed.job);
   if v_job.status = 'cancelled' then
     raise exception using

@@ -27,6 +27,10 @@ begin
       detail = 'Whether the relay accepted these mails cannot be known (RFC 1047): a person decides.',
       hint = 'Write sent (count them as sent, mail nobody) or resend (mail them again, perhaps twice).';
   end if;
+  if resolve_uncertain.decision = 'resend' then
+    -- Before any other lock: a start that holds it may stay open for long, and runners wait for the others.
+    perform campaign._lock_dedupe((campaign._find_job(resolve_uncertain.job)).dedupe_key);
+  end if;
   v_job := campaign._lock_job(resolve_uncertain.job);
   if v_job.status = 'cancelled' and resolve_uncertain.decision = 'resend' then
     raise exception using
@@ -69,7 +73,9 @@ begin
     where d.job_no = v_job.job_no and d.pos = any (v_positions) and (d.decision is null or d.decision = 'resend');
     delete from campaign.retry_item i
     where i.job_no = v_job.job_no and i.pos = any (v_positions) and i.chunk_no is null;
-    perform campaign._call_on_sent(v_job.job_no, v_positions);
+    if cardinality(v_positions) > 0 then
+      perform campaign._call_on_sent(v_job.job_no, v_positions);
+    end if;
   else
     v_again := campaign._mailable_again(v_job, v_positions);
     insert into campaign.retry_item as i (job_no, pos, due)

@@ -39,7 +39,7 @@ begin
   returning m.id into v_id;
   delete from campaign.test_mail m
   where m.outcome is not null
-    and m.created_at < (select o.created_at from campaign.test_mail o order by o.created_at desc offset 1000 limit 1);
+    and m.created_at < (select o.created_at from campaign.test_mail o order by o.created_at desc offset 999 limit 1);
   perform pg_notify('campaign_wake', '');
 
   perform campaign._notice(format('template %s will be sent to one address over %s: select state, detail from campaign.test_mails where id = %L',

@@ -9,7 +9,11 @@ select
   d.quiet_until
 from campaign.doubt d
 join campaign.recipient_state s on s.job_no = d.job_no and s.pos = d.pos
-where d.decision is null and s.state = 'uncertain';
+where s.state = 'uncertain'
+  and (d.decision is null or d.decision = 'resend')
+  and not exists (
+    select from campaign.doubt l
+    where l.job_no = d.job_no and l.pos = d.pos and l.chunk_no > d.chunk_no and (l.decision is null or l.decision = 'resend'));
 
 comment on view campaign.uncertain_deliveries is
 'Recipients of whom nobody can know whether the relay accepted their mail (RFC 1047); resolve_uncertain decides. The relay''s log may tell: look for the Message-ID <job.position@domain>, the job''s id without dashes.';

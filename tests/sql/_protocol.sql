@@ -8,6 +8,8 @@ values ('relay', '{"host": "127.0.0.1", "port": 2525, "username": "u", "password
 insert into campaign.email_templates (name, slug, subject, html)
 values ('Letter', 'letter', 'Hi {{first_name}}', '<p>Hi {{name}}</p>');
 
+\ir _refused.sql
+
 create function advance(p_by interval) returns void language sql as $$
   update campaign.setting set value = (campaign.now() + p_by)::text where name = 'clock'
 $$;

@@ -1,0 +1,129 @@
+begin;
+\ir ../_protocol.sql
+\ir ../_digest.sql
+
+create table public.canary (n integer);
+insert into public.canary values (1);
+create role canary;
+
+-- One call of each public function that takes text, with an argument for each of its parameters, in SQL.
+select start_job(3) as job \gset
+select claim(1);
+select report(1, :job, 1, 2);
+select report(1, :job, 1, null, '1 uncertain');
+create temporary table call (fn text, arguments jsonb);
+insert into call values
+  ('plan_campaign', '{"segment": "''custom''", "template": "''letter''", "subject": "''Hi''", "config": "''{}''::jsonb", "integration": "''relay''", "audience_query": "null::text", "audience_keys": "null::text[]", "dedupe_key": "''k''"}'),
+  ('start_campaign', '{"segment": "''custom''", "template": "''letter''", "subject": "''Hi''", "config": "''{}''::jsonb", "integration": "''relay''", "audience_query": "null::text", "audience_keys": "null::text[]", "dedupe_key": "''k''", "on_uncertain": "''hold''", "idempotency_key": "''i''"}'),
+  ('pause_campaign', format('{"job": "''%s''::uuid", "reason": "''lunch''"}', job_id(:job))::jsonb),
+  ('resolve_uncertain', format('{"job": "''%s''::uuid", "decision": "''sent''", "emails": "null::text[]"}', job_id(:job))::jsonb),
+  ('explain_recipient', format('{"job": "''%s''::uuid", "email": "''p1@example.com''"}', job_id(:job))::jsonb),
+  ('send_test', '{"template": "''letter''", "email": "''ada@example.com''", "vars": "''{}''::jsonb", "integration": "''relay''"}'),
+  ('preview', '{"template": "''letter''", "email": "''ada@example.com''", "vars": "''{}''::jsonb"}'),
+  ('register_runner', '{"p_runner_id": "public.runner(3)", "p_host": "''host''", "p_pid": "1", "p_version": "''1''", "p_protocol": "1"}'),
+  ('heartbeat', '{"p_runner_id": "public.runner(1)", "p_known": "''[]''::jsonb"}'),
+  ('claim_chunks', '{"p_runner_id": "public.runner(1)", "p_want": "1", "p_known": "''[]''::jsonb"}'),
+  ('report', '{"p_runner_id": "public.runner(1)", "p_items": "''[]''::jsonb"}'),
+  ('release', '{"p_runner_id": "public.runner(1)", "p_items": "''[]''::jsonb"}'),
+  ('report_test_mail', '{"p_runner_id": "public.runner(1)", "p_id": "public.runner(1)", "p_outcome": "''{}''::jsonb"}');
+insert into campaign.segments (name, query)
+values ('custom', $$ select coalesce($2[1], 'k') as recipient_key, 'ada@example.com' as email, '{"name": "N", "first_name": "F"}'::jsonb as vars $$);
+grant execute on function public.runner(integer) to campaign_runner;
+
+create temporary table parameter as
+select p.proname::text as fn, a.name, a.type::regtype::text as type
+from pg_proc p
+cross join lateral unnest(p.proargtypes::oid[], p.proargnames[1:p.pronargs]) as a (type, name)
+where p.pronamespace = 'campaign'::regnamespace and p.proname !~ '^_'
+  and a.type::regtype::text in ('text', 'text[]', 'json', 'jsonb', 'character varying', 'name');
+
+create temporary table hostile as
+select distinct t as value
+from unnest(array[
+  '', ' ', 'null', 'NULL', '\N', '''', '''''', '"', '\', '\''', '\\', '$$', '$1', '$2', '$q$', '%', '%s', '%I', '%L', '%s %I %L %1$s', '%n', '{}', '{', '[]', '--', '/*', '*/', ';',
+  '''; drop table public.canary; --', '"; drop table public.canary; --', '$$; drop table public.canary; --', '); drop table public.canary; --', '\''; drop table public.canary; --',
+  'x'' or ''1''=''1', '''||(select pg_sleep(0))||''', 'x''); delete from public.canary; --', ') q; drop role canary; --', '''; drop role canary; --', '"; create role owned superuser; --',
+  'public.canary', 'pg_sleep', '(delete from public.canary returning n)', '{{ 7*7 }}', '{% if %}', '{{ email', '{{ self }}', '${7*7}',
+  E'\n', E'\r\n', E'\t', E'x\r\nBcc: eve@example.com', E'x\nBcc: eve@example.com', E'\x01', E'\u2028', E'\u02BC; drop table public.canary; --', E'\u2019; drop table public.canary; --', E'\uFF07 or 1=1',
+  E'\u202E', E'\U0001F9E8', E'\u00E9', repeat('x', 100000), repeat('''', 10000), repeat('(', 10000), repeat('{{', 1000), '-1', '1e999', '9223372036854775808', 'NaN', 'infinity', '../../etc/passwd', '<script>alert(1)</script>']) t;
+
+-- The hostile value in each form in which the parameter could take it, in SQL.
+create function forms(p_type text, p_name text, p_value text) returns setof text language sql as $$
+  select format('%L::text', p_value) where p_type in ('text', 'character varying', 'name')
+  union all
+  select f from (values
+    (format('array[%L]::text[]', p_value)), (format('array[%L, null, %L]::text[]', 'ada@example.com', p_value))) v (f) where p_type = 'text[]'
+  union all
+  select format('%L::jsonb', j)
+  from (values
+    ('', to_jsonb(p_value)),
+    ('', jsonb_build_object(p_value, p_value)),
+    ('vars', jsonb_build_object('name', p_value, 'first_name', p_value)),
+    ('config', jsonb_build_object('from_name', p_value)),
+    ('config', jsonb_build_object('reply_to', p_value)),
+    ('config', jsonb_build_object('headers', jsonb_build_object(p_value, 'x'))),
+    ('config', jsonb_build_object('headers', jsonb_build_object('X-A', p_value))),
+    ('config', jsonb_build_object('concurrency', p_value)),
+    ('config', jsonb_build_object('rate_limit', p_value)),
+    ('p_outcome', jsonb_build_object('outcome', p_value, 'phase', p_value, 'enhanced', p_value, 'detail', p_value)),
+    ('p_outcome', jsonb_build_object('outcome', 'sent', 'phase', p_value, 'enhanced', p_value, 'detail', p_value)),
+    ('p_outcome', jsonb_build_object('outcome', 'sent', 'code', p_value)),
+    ('p_known', jsonb_build_array(jsonb_build_object('job_no', p_value, 'chunk_no', p_value, 'epoch', p_value))),
+    ('p_items', jsonb_build_array(p_value)),
+    ('p_items', jsonb_build_array(item(1, 1, 3) || jsonb_build_object('outcomes', jsonb_build_array(
+      jsonb_build_object('pos', 2, 'outcome', 'failed', 'phase', p_value, 'enhanced', p_value, 'detail', p_value))))),
+    ('p_items', jsonb_build_array(item(1, 1, 3) || jsonb_build_object('outcomes', p_value))),
+    ('p_items', jsonb_build_array(item(1, 1, 3) || jsonb_build_object('next_mark', p_value)))) v (name, j)
+  where p_type in ('json', 'jsonb')
+    and (v.name in ('', p_name) or p_name not in ('vars', 'config', 'p_outcome', 'p_known', 'p_items'))
+$$;
+
+-- All that no call of these may change.
+create function world() returns text language sql as $$
+  select digest('{email_integrations,email_templates,template_version,segments,suppressions,setting}')
+    || (select count(*) from public.canary) || ' ' || (select count(*) from pg_class) || ' ' || (select count(*) from pg_roles) || ' ' || (select count(*) from pg_proc)
+$$;
+
+-- What a call comes to, undone whatever it did: 'done', an SQLSTATE, or harm.
+create function attempt(p_role text, p_statement text, p_world text) returns text language plpgsql as $$
+begin
+  execute format('set local role %I', p_role);
+  execute p_statement;
+  reset role;
+  raise exception using errcode = case when world() = p_world then 'DONE0' else 'HARM0' end;
+exception
+  when sqlstate 'DONE0' then return 'done';
+  when others then return sqlstate;
+end
+$$;
+create function attempt_call(p_fn text, p_arguments jsonb, p_world text) returns text language sql as $$
+  select attempt(
+    case when bool_or(has_function_privilege('campaign_operator', p.oid, 'execute')) then 'campaign_operator' else 'campaign_runner' end,
+    format('select * from campaign.%I(%s)', p_fn, (select string_agg(format('%I => %s', a.key, a.value), ', ') from jsonb_each_text(p_arguments) a)),
+    p_world)
+  from pg_proc p
+  where p.pronamespace = 'campaign'::regnamespace and p.proname = p_fn
+$$;
+
+select plan(7);
+select is_empty('select fn from parameter except select fn from call', 'each function that takes text is called here: add a new one to the table');
+select is_empty('select fn, name from parameter p where not exists (select from call c where c.fn = p.fn and c.arguments ? p.name)', 'with a value for each such parameter');
+select is_empty($$ select fn, o from call, attempt_call(fn, arguments, world()) o where o not in ('done', 'CP009', 'CP022') $$,
+  'without hostile values the calls work (or lack a value for the template, or an outcome)');
+
+create temporary table outcome (fn text, name text, form text, outcome text);
+select digest() as before, world() as world \gset
+insert into outcome
+select p.fn, p.name, f as form, attempt_call(p.fn, c.arguments || jsonb_build_object(p.name, f), :'world') as outcome
+from parameter p
+join call c using (fn)
+cross join hostile h
+cross join lateral forms(p.type, p.name, h.value) f;
+select cmp_ok((select count(*) from outcome), '>', 3000::bigint, 'thousands of calls');
+-- Class 22 are values that a type does not take.
+select is_empty($$ select fn, name, left(form, 60), outcome from outcome where outcome !~ '^(done|CP0..|22...)$' $$, 'each was taken as data, or refused');
+select is(digest(), :'before', 'a refused one left no trace');
+select is((select count(*) from public.canary), 1::bigint, 'the canary lives');
+
+select * from finish();
+rollback;
