@@ -67,10 +67,10 @@ begin
 
   v_job := campaign._start_seal(v_job.job_no, v_audience.excluded);
 
-  perform campaign._notice(format('campaign %s %s: %s recipients of segment %s%s',
+  perform campaign._notice(format('campaign %s %s: %s of segment %s%s',
     v_job.id,
     case v_job.status when 'scheduled' then 'will start at ' || v_job.scheduled_at else 'started' end,
-    v_job.total_contacts,
+    campaign._counted(v_job.total_contacts, 'recipient'),
     v_job.segment,
     case when v_job.excluded = '{}' then '' else format(' (left out: %s)', campaign._excluded_text(v_job.excluded)) end),
     p_needs_runner => true);

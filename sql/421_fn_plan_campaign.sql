@@ -59,15 +59,15 @@ begin
   recipients := v_audience.recipients;
   left_out := v_audience.left_out;
 
-  perform campaign._notice(format('%s recipients of segment %s would get %L%s%s; nothing was started',
-    total_contacts,
+  perform campaign._notice(format('%s of segment %s would get %L%s%s; nothing was started',
+    campaign._counted(total_contacts, 'recipient'),
     plan_campaign.segment,
     (v_start.template).slug,
     case when excluded = '{}' then '' else format(' (left out: %s)', campaign._excluded_text(excluded)) end,
     case
       when total_contacts = 0 then ': start_campaign would refuse'
-      when rate_limit is null then format(': %s chunks, as fast as the relay takes them', chunks)
-      else format(': %s chunks, at least %s at %s mails a second', chunks, date_trunc('second', estimated_time + interval '0.5 s'), rate_limit)
+      when rate_limit is null then format(': %s, as fast as the relay takes them', campaign._counted(chunks, 'chunk'))
+      else format(': %s, at least %s at %s mails a second', campaign._counted(chunks, 'chunk'), date_trunc('second', estimated_time + interval '0.5 s'), rate_limit)
     end), p_needs_runner => total_contacts > 0);
 end
 $$;

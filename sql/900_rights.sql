@@ -56,6 +56,7 @@ grant execute on function
   campaign._filling_job(),
   campaign._start_seal(bigint, jsonb),
   campaign._excluded_text(jsonb),
+  campaign._counted(bigint, text),
   campaign._notice(text, boolean),
   campaign._runners_alive(),
   campaign._fold_address(text)

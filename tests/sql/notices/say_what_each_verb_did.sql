@@ -67,9 +67,9 @@ $$;
 
 select is(said(v.verb), 'NOTICE:  ' || v.says || case when v.waits then no_runner() else '' end, v.verb)
 from (values
-  ('plan', '3 recipients of segment four would get ''hi'' (left out: 1 invalid), in 1 chunks, in at least 00:00:01 at 5 mails a second; nothing was started', true),
-  ('plan without a rate', '3 recipients of segment four would get ''hi'' (left out: 1 invalid), in 1 chunks, as fast as the relay takes them; nothing was started', true),
-  ('plan nobody', '0 recipients of segment nobody would get ''hi'' (left out: 1 invalid): start_campaign would refuse; nothing was started', true),
+  ('plan', '3 recipients of segment four would get ''hi'' (left out: 1 invalid): 1 chunk, at least 00:00:01 at 5 mails a second; nothing was started', true),
+  ('plan without a rate', '3 recipients of segment four would get ''hi'' (left out: 1 invalid): 1 chunk, as fast as the relay takes them; nothing was started', true),
+  ('plan nobody', '0 recipients of segment nobody would get ''hi'' (left out: 1 invalid): start_campaign would refuse; nothing was started', false),
   ('test', 'template hi will be sent to one address over relay: select state, detail from campaign.test_mails where id = ''ID''', true),
   ('pause', 'campaign ID is paused; resume_campaign(''ID'') goes on', false),
   ('pause twice', 'campaign ID is paused already: paused by ' || session_user, false),
