@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e lint fmt
+.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e test-docs lint fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +42,9 @@ test-isolation: ## Run the races of two sessions
 
 test-e2e: ## Run the tests with real runners, PostgreSQL and SMTP
 	@tools/test.sh e2e
+
+test-docs: ## Run what the documents show in psql; UPDATE_DOCS=1 writes the outputs
+	@UPDATE_DOCS='$(UPDATE_DOCS)' tools/test.sh docs
 
 lint: ## Check format and lints
 	@tools/test.sh lint

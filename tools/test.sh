@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# test.sh [STAGE…]: lint, unit, sql, isolation, e2e (default: all). FILE=tests/sql/…/….sql runs that one pgTAP file.
-# SQL, isolation and e2e tests run against a cluster that lives only as long as this script.
+# test.sh [STAGE…]: lint, unit, sql, isolation, e2e, docs (default: all). FILE=tests/sql/…/….sql runs that one pgTAP file.
+# UPDATE_DOCS=1 makes docs write the outputs that the documents show, instead of comparing them.
+# SQL, isolation, e2e and docs tests run against a cluster that lives only as long as this script.
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 lint() {
   cargo fmt --all --check
   cargo clippy -q --locked --workspace --exclude pg_campaign --all-targets -- -D warnings
+  # Not a default target, so not one of "all".
+  cargo clippy -q --locked -p e2e --test documents -- -D warnings
   # In the profile of the package, whose dependencies are built already.
   cargo clippy -q --locked --release -p pg_campaign -- -D warnings
 }
@@ -36,6 +39,11 @@ sql_tests() {
   export PG_BIN
   # shellcheck disable=SC2016 # expanded by the inner shell
   xargs -d '\n' -n 1 -P 2 bash -c 'sql_file "$1"' - <<<"$files"
+}
+
+docs() {
+  cargo build -q --locked -p campaign-runner
+  PATH=$PG_BIN:$PATH CAMPAIGN_TEMPLATE_DB=campaign_template cargo test -q --locked -p e2e --test documents
 }
 
 isolation() {
@@ -69,18 +77,18 @@ create_cluster() {
 
 stages=("$@")
 if ((${#stages[@]} == 0)); then
-  stages=(lint unit sql isolation e2e)
+  stages=(lint unit sql isolation e2e docs)
 fi
 tools/setup.sh --test
 tools/build.sh extension
 locate
-if [[ " ${stages[*]} " =~ \ (sql|isolation|e2e)\  ]]; then
+if [[ " ${stages[*]} " =~ \ (sql|isolation|e2e|docs)\  ]]; then
   create_cluster
 fi
 
 failed=()
 for stage in "${stages[@]}"; do
-  [[ $stage =~ ^(lint|unit|sql|isolation|e2e)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation e2e"
+  [[ $stage =~ ^(lint|unit|sql|isolation|e2e|docs)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation e2e docs"
   say "Test: $stage"
   # Not `if !`: that would switch errexit off inside the stage.
   set +e
