@@ -1,7 +1,9 @@
+-- The view of runners calls it for people who may not read the settings.
 create function campaign._setting_interval(p_name text)
 returns interval
 language plpgsql
 stable
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin

@@ -1,0 +1,103 @@
+-- x: may call; r, a, w, d: may select, insert, update, delete; an asterisk: some columns only. A new object belongs into the table.
+begin;
+select plan(8);
+
+create temporary table expected (name text, admin text, operator text, runner text, reader text, public text default '');
+insert into expected (name, admin, operator, runner, reader) values
+  ('cancel_campaign',      'x', 'x', '', ''),
+  ('check_campaign',       'x', 'x', '', 'x'),
+  ('claim_chunks',         '', '', 'x', ''),
+  ('explain_recipient',    'x', 'x', '', 'x'),
+  ('grant',                '', '', 'x', ''),
+  ('heartbeat',            '', '', 'x', ''),
+  ('help',                 'x', 'x', '', 'x'),
+  ('integration_spec',     '', '', 'x', ''),
+  ('job_spec',             '', '', 'x', ''),
+  ('now',                  'x', 'x', 'x', 'x'),
+  ('pause_campaign',       'x', 'x', '', ''),
+  ('plan_campaign',        'x', 'x', '', ''),
+  ('preview',              'x', 'x', '', 'x'),
+  ('recover_stale',        '', '', 'x', ''),
+  ('register_runner',      '', '', 'x', ''),
+  ('release',              '', '', 'x', ''),
+  ('report',               '', '', 'x', ''),
+  ('report_test_mail',     '', '', 'x', ''),
+  ('resolve_uncertain',    'x', 'x', '', ''),
+  ('resume_campaign',      'x', 'x', '', ''),
+  ('retry_failed',         'x', 'x', '', ''),
+  ('send_test',            'x', 'x', '', ''),
+  ('start_campaign',       'x', 'x', '', ''),
+  ('take_test_mail',       '', '', 'x', ''),
+  ('tick',                 'x', 'x', 'x', ''),
+  ('unregister_runner',    '', '', 'x', ''),
+  ('attempt',              '', '', '', ''),
+  ('chunk',                '', '', '', ''),
+  ('doubt',                '', '', '', ''),
+  ('email_integrations',   'rawd', 'r*', '', 'r*'),
+  ('email_jobs',           'r', 'r', '', 'r'),
+  ('email_templates',      'rawd', 'r', '', 'r'),
+  ('left_out',             'a', 'a', '', ''),
+  ('pending_on_sent',      '', '', '', ''),
+  ('rate_bucket',          '', '', '', ''),
+  ('recipient',            'a', 'a', '', ''),
+  ('retry_item',           '', '', '', ''),
+  ('runner',               '', '', '', ''),
+  ('segments',             'rawd', 'r', '', 'r'),
+  ('setting',              'rawd', '', '', ''),
+  ('suppressions',         'rawd', 'r', '', 'r'),
+  ('template_version',     '', '', '', ''),
+  ('test_mail',            '', '', '', ''),
+  ('tick_state',           '', '', '', ''),
+  ('campaign_progress',    'r', 'r', '', 'r'),
+  ('campaign_stats',       'r', 'r', '', 'r'),
+  ('email_events',         'r', 'r', '', 'r'),
+  ('failed_deliveries',    'r', 'r', '', 'r'),
+  ('recipient_state',      'r', 'r', '', 'r'),
+  ('runners',              'r', 'r', '', 'r'),
+  ('test_mails',           'r', 'r', '', 'r'),
+  ('uncertain_deliveries', 'r', 'r', '', 'r');
+
+create function rights(p_role text, p_function oid) returns text language sql as $$
+  select case when has_function_privilege(p_role, p_function, 'execute') then 'x' else '' end
+$$;
+create function rights_on(p_role text, p_relation oid) returns text language sql as $$
+  select coalesce(string_agg(case
+      when has_table_privilege(p_role, p_relation, p.name) then p.letter
+      when p.of_columns and has_any_column_privilege(p_role, p_relation, p.name) then p.letter || '*' end, '' order by p.n), '')
+  from (values (1, 'select', 'r', true), (2, 'insert', 'a', true), (3, 'update', 'w', true), (4, 'delete', 'd', false),
+    (5, 'truncate', 'D', false), (6, 'references', 'x', true), (7, 'trigger', 't', false)) as p (n, name, letter, of_columns)
+$$;
+
+create temporary table object as
+select p.proname::text as name, r.role, rights(r.role, p.oid) as rights
+from pg_proc p, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,public}'::text[]) r (role)
+where p.pronamespace = 'campaign'::regnamespace and p.proname !~ '^_'
+union all
+select c.relname::text, r.role, rights_on(r.role, c.oid)
+from pg_class c, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,public}'::text[]) r (role)
+where c.relnamespace = 'campaign'::regnamespace and c.relkind not in ('i', 'I', 'S', 't', 'c');
+
+select set_eq($$
+    select name, max(rights) filter (where role = 'campaign_admin') as admin, max(rights) filter (where role = 'campaign_operator') as operator,
+      max(rights) filter (where role = 'campaign_runner') as runner, max(rights) filter (where role = 'campaign_reader') as reader, max(rights) filter (where role = 'public') as public
+    from object group by name $$,
+  'select * from expected', 'functions, tables and views');
+select is_empty('select name from object group by name having count(*) > 5', 'each name is there once');
+
+select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_operator', p.oid) <> '' $$,
+  '{_audience,_audience_statement,_check_fit,_check_start,_excluded_text,_filling_job,_fold_address,_mailed_already,_notice,_read_audience,_runners_alive,_setting_interval,_start_open,_start_seal}'::text[],
+  'the parts of start_campaign, which runs with the rights of its caller, are the operators''');
+select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_reader', p.oid) <> '' $$,
+  '{_setting_interval}'::text[], 'a view calls one private function');
+select is_empty($$ select p.proname from pg_proc p, unnest('{campaign_runner,public}'::text[]) r
+  where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights(r, p.oid) <> '' $$, 'runners and the public have none');
+select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_'
+  and rights('campaign_admin', p.oid) <> rights('campaign_operator', p.oid) $$, 'admins none that operators have not');
+select set_eq($$ select a.attname::text from pg_attribute a where a.attrelid = 'campaign.email_integrations'::regclass and a.attnum > 0 and not a.attisdropped
+    and has_column_privilege('campaign_reader', a.attrelid, a.attnum, 'select') $$,
+  '{id,name,type,rate_limit,is_default,created_at}'::text[], 'of a relay all but its config is readable');
+select is_empty($$ select c.relname, r from pg_class c, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,public}'::text[]) r
+  where c.relnamespace = 'campaign'::regnamespace and c.relkind = 'S' and has_sequence_privilege(r, c.oid, 'usage, select, update') $$, 'no sequence');
+
+select * from finish();
+rollback;
