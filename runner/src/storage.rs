@@ -1,6 +1,5 @@
 //! All SQL of the runner: each function is one call of one database function.
 
-use std::fmt;
 use std::time::SystemTime;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
@@ -13,6 +12,7 @@ use uuid::Uuid;
 
 use crate::config::{CALL_TIMEOUT, CONNECT_TIMEOUT};
 use crate::logging::chain;
+use crate::secret::Secret;
 
 /// Version of the protocol between runner and database that this runner speaks.
 const PROTOCOL: i32 = 1;
@@ -103,17 +103,6 @@ pub struct IntegrationSpec {
     pub secure: bool,
     pub username: Option<String>,
     pub password: Option<Secret>,
-}
-
-/// Text that no log may show.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
 }
 
 /// What changed behind the runner's back.
