@@ -310,7 +310,11 @@ impl Storage {
         };
         row.try_get::<_, Json<T>>(0)
             .map(|Json(value)| value)
-            .map_err(|error| unexpected(chain(&error)))
+            .map_err(|error| {
+                // The cause may quote a value.
+                tracing::debug!(error = chain(&error), sql, "an answer cannot be read");
+                unexpected(error.to_string())
+            })
     }
 
     /// A connection on which anything went wrong is closed: after a timeout its next answer would be another call's.
@@ -422,7 +426,11 @@ fn passes(code: &SqlState) -> bool {
 
 fn text(error: &DbError) -> String {
     let mut text = error.message().to_owned();
-    for (name, more) in [("detail", error.detail()), ("hint", error.hint())] {
+    // PostgreSQL's own details quote rows, and with them addresses.
+    let detail = error
+        .detail()
+        .filter(|_| error.code().code().starts_with("CP"));
+    for (name, more) in [("detail", detail), ("hint", error.hint())] {
         if let Some(more) = more {
             text.push_str(&format!("; {name}: {more}"));
         }

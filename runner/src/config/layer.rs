@@ -131,7 +131,7 @@ impl Layer {
     pub fn from_file(path: &Path) -> Result<Layer, Refusal> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Refusal::Wrong(format!(
-                "the configuration file {} cannot be read: {error}",
+                "the configuration file {} cannot be read: {error}; name one that is there by --config or {CONFIG_VARIABLE}",
                 path.display()
             ))
         })?;

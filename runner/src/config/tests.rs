@@ -213,7 +213,8 @@ fn a_file_that_was_named_must_be_there() {
     assert_eq!(
         from_flags(&["--config", "/nowhere/runner.toml"]),
         Err(
-            "the configuration file /nowhere/runner.toml cannot be read: No such file or directory (os error 2)"
+            "the configuration file /nowhere/runner.toml cannot be read: No such file or directory (os error 2); \
+             name one that is there by --config or CAMPAIGN_RUNNER_CONFIG"
                 .to_owned()
         )
     );
