@@ -14,7 +14,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Error, NoTls, Row, SimpleQueryMessage};
 
 use self::display::{Campaign, Live, outcome, say, table};
-use crate::config::Database;
+use crate::config::{Database, DatabaseFlags};
 
 /// Event, and segments with their templates, of `sql/meetup/demo/`.
 const EVENT: &str = "0a0c1e00-2026-4226-8000-000000000001";
@@ -55,15 +55,15 @@ GROUP BY j.id;";
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
     #[command(flatten)]
-    database: Database,
+    pub database: DatabaseFlags,
     /// Folder in which the mail catcher puts the mails
     #[arg(long, env = "MAILBOX")]
-    mailbox: PathBuf,
+    pub mailbox: PathBuf,
 }
 
 /// Ends when the three campaigns have ended; fails when nothing happens for [`PATIENCE`].
-pub async fn run(args: &DemoArgs) -> Result<()> {
-    let mut session = Session::connect(&args.database).await?;
+pub async fn run(database: &Database, mailbox: &Path) -> Result<()> {
+    let mut session = Session::connect(database).await?;
     say("==> Starting three campaigns, as an organiser would in psql")?;
     let mut started = false;
     for (segment, template) in CAMPAIGNS {
@@ -92,7 +92,7 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
     }
     say("\n==> The organiser's report (opens and clicks are not tracked yet)")?;
     say(session.report().await?)?;
-    say(mails(&args.mailbox)?)?;
+    say(mails(mailbox)?)?;
     Ok(say(NEXT)?)
 }
 
@@ -107,7 +107,7 @@ impl Session {
             database.to_config().connect(NoTls).await.with_context(|| {
                 format!(
                     "no connection to PostgreSQL at {}:{}; 'make up' starts it",
-                    database.pghost, database.pgport
+                    database.host, database.port
                 )
             })?;
         let (sender, messages) = unbounded_channel();

@@ -2,24 +2,28 @@
 
 use std::io::IsTerminal;
 
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::LogFormat;
+use crate::config::{Log, LogFormat};
 
-/// The pool reports each closed connection; the calls that this fails say so once.
-const DEFAULT_FILTER: &str = "info,deadpool=off";
+pub fn init(log: &Log) {
+    subscriber(log, std::io::stderr, std::io::stderr().is_terminal()).init();
+}
 
-/// `RUST_LOG` chooses what is shown.
-pub fn init(format: LogFormat) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+fn subscriber<W>(log: &Log, writer: W, ansi: bool) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().init(),
+        .with_env_filter(EnvFilter::new(&log.level))
+        .with_ansi(ansi)
+        .with_writer(writer);
+    match log.format {
+        LogFormat::Text => Box::new(logs.finish()),
+        LogFormat::Json => Box::new(logs.json().finish()),
     }
 }
 
@@ -32,4 +36,88 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::config::{Database, Settings};
+    use crate::secret::Secret;
+    use crate::storage::IntegrationSpec;
+
+    const PASSWORD: &str = "correct horse";
+
+    /// What is logged when everything that has a secret is logged as `Debug`, in plain fields and in a span.
+    fn logged(format: LogFormat) -> String {
+        let settings = Settings {
+            poll: std::time::Duration::from_secs(1),
+            notify: true,
+            log: Log {
+                format,
+                level: "trace".to_owned(),
+            },
+            database: Database {
+                host: "db.example.net".to_owned(),
+                port: 5432,
+                user: None,
+                name: None,
+                password: Some(Secret::new(PASSWORD)),
+            },
+        };
+        let relay: IntegrationSpec = serde_json::from_value(json!({
+            "id": "0a0c1e00-2026-4226-8000-000000000001", "name": "relay", "host": "relay.example.net", "port": 25,
+            "secure": true, "username": "campaign", "password": PASSWORD
+        }))
+        .unwrap();
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let writer = {
+            let written = Arc::clone(&written);
+            move || Writer(Arc::clone(&written))
+        };
+        tracing::subscriber::with_default(subscriber(&settings.log, writer, false), || {
+            let span = tracing::info_span!("chunk", relay = ?relay);
+            let database = settings.database.to_config();
+            tracing::info!(parent: &span, ?settings, ?database, "started");
+        });
+        let written = written.lock().unwrap();
+        String::from_utf8(written.clone()).unwrap()
+    }
+
+    struct Writer(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Writer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn text_logs_show_no_secret() {
+        let text = logged(LogFormat::Text);
+        assert!(text.contains("started") && text.contains("db.example.net"));
+        assert!(text.contains("relay.example.net"));
+        assert!(!text.contains(PASSWORD), "{text}");
+    }
+
+    #[test]
+    fn json_logs_are_json_and_show_no_secret() {
+        let text = logged(LogFormat::Json);
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["fields"]["message"], "started");
+        assert!(
+            line["span"]["relay"]
+                .to_string()
+                .contains("relay.example.net")
+        );
+        assert!(!text.contains(PASSWORD), "{text}");
+    }
 }

@@ -6,12 +6,15 @@ mod engine;
 mod fence;
 mod listener;
 mod logging;
+mod secret;
 mod smtp;
 mod storage;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::config::{Environment, Flags, Settings};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -22,13 +25,37 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Run(config::RunArgs),
+    Run(Flags),
     Demo(demo::DemoArgs),
 }
 
-/// Exit codes: 0 = told to stop, and did; 1 = failed, standard error says why; 2 = wrong usage.
+impl Command {
+    fn flags(&self) -> Flags {
+        match self {
+            Command::Run(flags) => flags.clone(),
+            Command::Demo(args) => Flags {
+                database: args.database.clone(),
+                ..Flags::default()
+            },
+        }
+    }
+}
+
+/// As clap's.
+const WRONG_USAGE: u8 = 2;
+
+/// Exit codes: 0 = told to stop, and did; 1 = failed, standard error says why; 2 = wrong usage or configuration.
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let command = Cli::parse().command;
+    let environment = Environment::from_iter(std::env::vars_os());
+    let settings = match config::load(&command.flags(), &environment) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("campaign-runner: {error}");
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    match run(command, &settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("campaign-runner: {error:#}");
@@ -37,15 +64,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let ended = runtime.block_on(async {
         match command {
-            Command::Run(args) => {
-                logging::init(args.log_format);
-                engine::run(&args).await
+            Command::Run(_) => {
+                logging::init(&settings.log);
+                engine::run(settings).await
             }
-            Command::Demo(args) => demo::run(&args).await,
+            Command::Demo(args) => demo::run(&settings.database, &args.mailbox).await,
         }
     });
     // Does not wait for a name that is being resolved.

@@ -1,7 +1,6 @@
 //! All SQL of the runner: each function is one call of one database function.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::SystemTime;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
@@ -14,6 +13,7 @@ use uuid::Uuid;
 
 use crate::config::{CALL_TIMEOUT, CONNECT_TIMEOUT};
 use crate::logging::chain;
+use crate::secret::Secret;
 
 /// Version of the protocol between runner and database that this runner speaks.
 const PROTOCOL: i32 = 1;
@@ -135,17 +135,6 @@ pub struct IntegrationSpec {
     pub secure: bool,
     pub username: Option<String>,
     pub password: Option<Secret>,
-}
-
-/// Text that no log may show.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
 }
 
 /// What changed behind the runner's back.
@@ -378,7 +367,11 @@ impl Storage {
         };
         row.try_get::<_, Json<T>>(0)
             .map(|Json(value)| value)
-            .map_err(|error| unexpected(chain(&error)))
+            .map_err(|error| {
+                // The cause may quote a value.
+                tracing::debug!(error = chain(&error), sql, "an answer cannot be read");
+                unexpected(error.to_string())
+            })
     }
 
     /// A connection on which anything went wrong is closed: after a timeout its next answer would be another call's.
@@ -506,7 +499,11 @@ fn passes(code: &SqlState) -> bool {
 
 fn text(error: &DbError) -> String {
     let mut text = error.message().to_owned();
-    for (name, more) in [("detail", error.detail()), ("hint", error.hint())] {
+    // PostgreSQL's own details quote rows, and with them addresses.
+    let detail = error
+        .detail()
+        .filter(|_| error.code().code().starts_with("CP"));
+    for (name, more) in [("detail", detail), ("hint", error.hint())] {
         if let Some(more) = more {
             text.push_str(&format!("; {name}: {more}"));
         }

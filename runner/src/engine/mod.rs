@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
-use crate::config::RunArgs;
+use crate::config::Settings;
 use crate::fence::{Fence, Fences, boot_time};
 use crate::listener;
 use crate::smtp::{Dialer, PlainDialer};
@@ -48,33 +48,33 @@ const GOODBYE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The database refuses this runner, or does not know it any more.
-pub async fn run(args: &RunArgs) -> anyhow::Result<()> {
+pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot wait for signals")?;
     let runner_id = Uuid::new_v4();
-    let storage = Storage::new(args.database.to_config(), runner_id)?;
+    let storage = Storage::new(settings.database.to_config(), runner_id)?;
     let Some((registration, fences)) = register(&storage, &mut signals).await? else {
         return Ok(());
     };
     tracing::info!(
         runner.id = %runner_id,
-        database.host = args.database.pghost,
-        database.port = args.database.pgport,
+        database.host = settings.database.host,
+        database.port = settings.database.port,
         "runner is registered"
     );
     let (events, inbox) = mpsc::unbounded_channel();
-    let listener = (!args.no_notify).then(|| {
+    let listener = settings.notify.then(|| {
         let events = events.clone();
         let wake = move || {
             // Nobody listens any more only when the engine has ended.
             let _ = events.send(Event::Woken);
         };
-        tokio::spawn(listener::listen(args.database.to_config(), wake))
+        tokio::spawn(listener::listen(settings.database.to_config(), wake))
     });
     let engine = Engine {
         storage,
         dialer: Arc::new(PlainDialer),
         heartbeat: Duration::from_millis(registration.heartbeat_ms),
-        poll: args.poll,
+        poll: settings.poll,
         state: State::new(fences.clone()),
         fences,
         events,

@@ -8,7 +8,7 @@ const SOMEBODY_LISTENS: &str = "select exists (
 async fn without_notifications_a_job_is_found_by_polling() {
     let db = Db::clone_template().await;
     let catcher = relay(&db, []).await;
-    let _runner = Runner::spawn(&db, &["--no-notify", "--poll", "200ms"]).await;
+    let _runner = Runner::spawn(&db, &["--notify", "false", "--poll", "200ms"]).await;
     let job = db.start(300, json!({"chunk_size": 30})).await;
     db.until_status(&job, "completed").await;
     assert!(!db.one::<bool>(SOMEBODY_LISTENS, &[]).await);
@@ -20,7 +20,7 @@ async fn without_notifications_a_job_is_found_by_polling() {
 async fn a_notification_wakes_a_runner_that_would_not_poll_for_an_hour() {
     let db = Db::clone_template().await;
     let catcher = relay(&db, []).await;
-    let _runner = Runner::spawn(&db, &["--poll", "1h"]).await;
+    let _runner = Runner::spawn(&db, &["--notify", "true", "--poll", "1h"]).await;
     db.until("the runner listens", SOMEBODY_LISTENS, &[]).await;
     let job = db.start(300, json!({"chunk_size": 30})).await;
     db.until_status(&job, "completed").await;
