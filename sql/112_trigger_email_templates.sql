@@ -7,6 +7,13 @@ as $$
 declare
   v_problem jsonb := campaign._check_template(new.subject, new.html, new.text, new.variables);
 begin
+  if coalesce(new.slug !~ '^[a-z0-9]+(-[a-z0-9]+)*$', true) then
+    raise exception using
+      errcode = 'CP008',
+      message = format('a template cannot have the slug %L', new.slug),
+      detail = 'The slug names the template in start_campaign and in addresses: lower-case letters, digits, single dashes between them.',
+      hint = 'For example thanks-for-coming.';
+  end if;
   if v_problem is not null then
     raise exception using
       errcode = 'CP009',

@@ -42,17 +42,18 @@ begin
           when n.recipient_key in (select m.recipient_key from mailed m) or n.folded in (select m.folded from mailed m) then 'already_mailed'
         end as reason
       from (
-        select f.*,
-          -- Of those who can be mailed: a bad row takes nobody's place.
-          row_number() over (partition by f.folded, f.recipient_key is null order by f.ord) as nth_by_address,
-          row_number() over (partition by f.recipient_key, f.folded is null order by f.ord) as nth_by_key
+        -- First by key, then by address: a row that is left out takes nobody's place.
+        select k.*, row_number() over (partition by k.folded, k.recipient_key is null, k.nth_by_key > 1 order by k.ord) as nth_by_address
         from (
-          select q.*, campaign._fold_address(q.email) as folded
+          select f.*, row_number() over (partition by f.recipient_key, f.folded is null order by f.ord) as nth_by_key
           from (
-            select r.recipient_key, btrim(r.email) as email, coalesce(r.vars, '{}') as vars, row_number() over () as ord
-            from campaign._read_audience(p_query, p_event_id, p_keys) r
-          ) q
-        ) f
+            select q.*, campaign._fold_address(q.email) as folded
+            from (
+              select r.recipient_key, btrim(r.email) as email, coalesce(r.vars, '{}') as vars, row_number() over () as ord
+              from campaign._read_audience(p_query, p_event_id, p_keys) r
+            ) q
+          ) f
+        ) k
       ) n
       left join campaign.suppressions s on s.email = n.folded
     ) a;

@@ -96,7 +96,7 @@ begin
   perform pg_notify('campaign_wake', '');
   v_job := campaign._find_job(v_job.id);
   if cardinality(v_positions) = 0 then
-    perform campaign._notice(format('campaign %s: nobody is uncertain', v_job.id));
+    perform campaign._notice(format('campaign %s: there is nobody to decide about', v_job.id));
   elsif resolve_uncertain.decision = 'sent' then
     perform campaign._notice(format('campaign %s: %s uncertain recipients count as sent', v_job.id, cardinality(v_positions)));
   else

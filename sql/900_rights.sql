@@ -33,6 +33,8 @@ grant execute on function campaign.check_campaign(uuid), campaign.explain_recipi
   campaign.help(), campaign._setting_interval(text) to campaign_reader;
 grant select (id, name, type, rate_limit, is_default, created_at) on campaign.email_integrations to campaign_reader;
 
+-- Who asks to be left alone is heard at once.
+grant insert on campaign.suppressions to campaign_operator;
 grant insert, update, delete on campaign.email_templates, campaign.segments, campaign.suppressions to campaign_admin;
 grant select, insert, update, delete on campaign.email_integrations, campaign.setting to campaign_admin;
 

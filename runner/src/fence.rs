@@ -36,15 +36,16 @@ impl Fence {
         fence
     }
 
-    /// A call sent at that time has been answered. An older one moves nothing back.
+    /// A call sent at that time has been answered, and the gates are closed that its answer closes. An older one moves
+    /// nothing back.
     pub fn heard(&self, sent: Duration) {
         self.until
-            .fetch_max(millis(sent + self.length), Ordering::Relaxed);
+            .fetch_max(millis(sent + self.length), Ordering::Release);
     }
 
-    /// Whether sending is allowed now.
+    /// Whether sending is allowed now. Ask it before a [`Gate`]: who sees the answer here sees its gates there.
     pub fn holds(&self) -> bool {
-        millis((self.clock)()) < self.until.load(Ordering::Relaxed)
+        millis((self.clock)()) < self.until.load(Ordering::Acquire)
     }
 }
 

@@ -240,8 +240,10 @@ impl Engine {
                     let now = Instant::now();
                     let mut next = Some(event);
                     while let Some(event) = next {
+                        // A notification may be of a stop, a test mail, or of what only a tick brings about.
                         if let Event::Woken = event {
                             self.news_at = now;
+                            self.tick_at = self.tick_at.map(|at| at.min(now));
                             self.test_mail.notify_one();
                         }
                         self.state.apply(now, event);
@@ -312,7 +314,7 @@ impl Engine {
     /// `None` while one is under way.
     fn next_heartbeat(&self) -> Option<Instant> {
         let at = self.heartbeat_at?;
-        Some(match self.state.has_leases() {
+        Some(match self.state.needs_news() {
             true => at.min(self.news_at),
             false => at,
         })

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use message::reply::Phase;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -172,8 +173,9 @@ impl State {
         self.leases.keys().copied().collect()
     }
 
-    pub fn has_leases(&self) -> bool {
-        !self.leases.is_empty()
+    /// Whether messages may be started, so that a stop must be heard of soon.
+    pub fn needs_news(&self) -> bool {
+        self.leases.values().any(|lease| lease.rest() > 0)
     }
 
     /// Outcomes that the database has not confirmed.
@@ -407,7 +409,7 @@ impl State {
                 End::Unreached {
                     recipient,
                     relay,
-                    reason,
+                    error,
                 },
                 lease,
             ) => {
@@ -416,11 +418,15 @@ impl State {
                 }
                 let dialing = self.relays.entry(relay).or_default();
                 if dialing.failed(now) {
+                    // What a relay said may name accounts and addresses.
+                    let said = error.phase != Phase::Connect;
                     tracing::warn!(
                         integration.id = %relay,
-                        error = reason,
+                        smtp.phase = error.phase.as_str(),
+                        error = (!said).then_some(&error.reason),
                         "the relay cannot be reached; its recipients wait"
                     );
+                    tracing::debug!(error = error.reason, "why the relay cannot be reached");
                 }
                 if let Some(job) = self.jobs.get_mut(&key.job_no) {
                     job.replan = true;

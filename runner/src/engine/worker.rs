@@ -13,7 +13,7 @@ use super::job::WorkerId;
 use super::plan::Plan;
 use super::state::Event;
 use crate::fence::{Fences, Gate};
-use crate::smtp::{Dialer, Mail, Permit, Relay, Sent};
+use crate::smtp::{DialError, Dialer, Mail, Permit, Relay, Sent};
 use crate::storage::{Fact, LeaseKey, Recipient};
 
 /// An idle connection is closed after this time.
@@ -38,7 +38,7 @@ pub enum End {
     Unreached {
         recipient: Recipient,
         relay: Uuid,
-        reason: String,
+        error: DialError,
     },
 }
 
@@ -137,7 +137,7 @@ impl Worker {
             Some(Err(error)) => End::Unreached {
                 recipient,
                 relay: plan.relay.id,
-                reason: error.to_string(),
+                error,
             },
             None => {
                 self.connection = None;
@@ -160,7 +160,7 @@ impl Worker {
         mail: &Mail,
         plan: &Arc<Plan>,
         permit: &Permit,
-    ) -> Result<Sent, crate::smtp::DialError> {
+    ) -> Result<Sent, DialError> {
         if self
             .connection
             .as_ref()
@@ -272,7 +272,6 @@ mod tests {
 
     use super::*;
     use crate::fence::Fence;
-    use crate::smtp::DialError;
     use crate::storage::{IntegrationSpec, JobSpec};
 
     /// What a connection does with each message.

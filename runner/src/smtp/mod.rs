@@ -46,7 +46,7 @@ impl Permit {
 
     /// Whether the transaction may begin (MAIL).
     pub fn may_start(&self) -> bool {
-        self.gate.is_open() && self.fences.may_start()
+        self.fences.may_start() && self.gate.is_open()
     }
 
     /// Whether the final dot may be written; from a yes on the relay may have accepted the message.

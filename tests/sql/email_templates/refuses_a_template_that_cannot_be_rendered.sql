@@ -1,6 +1,6 @@
 begin;
 \ir ../_fixtures.sql
-select plan(6);
+select plan(7);
 
 create function save(p_subject text, p_html text, p_text text default null, p_variables text[] default '{}') returns void language sql as $$
   insert into campaign.email_templates (name, slug, subject, html, text, variables) values ('T', 't', p_subject, p_html, p_text, p_variables)
@@ -13,6 +13,7 @@ select refused($$ select save('In {{city}}', '<p>Hi</p>') $$, 'CP009', '{"subjec
 select refused($$ select save('Hi', '<p>Hi</p>', '{% if city %}x{% endif %}') $$, 'CP009', '{"text, line 1, column 7",city}', 'in the text');
 select lives_ok($$ select save('In {{city}}', '<p>Hi</p>', '{% if city %}x{% endif %}', '{city}') $$, 'a declared variable may be used');
 select refused($$ update campaign.email_templates set variables = '{}' where slug = 't' $$, 'CP009', '{city}', 'and may not be taken away from the template that uses it');
+select refused($$ insert into campaign.email_templates (name, slug, subject, html) values ('T', 'No slug', 'Hi', '<p>Hi</p>') $$, 'CP008', '{No slug,lower-case}', 'a slug that is none');
 
 select * from finish();
 rollback;

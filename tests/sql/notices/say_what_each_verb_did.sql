@@ -80,7 +80,7 @@ from (values
   ('retry twice', 'campaign ID: nobody has failed', false),
   ('resend', 'campaign ID: 1 of 1 uncertain recipients are mailed again, not before 2026-02-26 18:00:30+00: until then the first mail may still be under way (force => true does not wait)', false),
   ('sent', 'campaign ID: 1 uncertain recipients count as sent', false),
-  ('sent twice', 'campaign ID: nobody is uncertain', false),
+  ('sent twice', 'campaign ID: there is nobody to decide about', false),
   ('retry suppressed', 'campaign ID: 0 of 1 failed recipients are tried again (left out: 1 suppressed, 0 already mailed by another campaign)', false),
   ('resend suppressed', 'campaign ID: 0 of 1 uncertain recipients are mailed again (left out: 1 suppressed, 0 already mailed by another campaign)', false)) as v (verb, says, waits);
 select is_empty($$ select line from notice where line ~ 'ERROR' $$, 'nothing failed');

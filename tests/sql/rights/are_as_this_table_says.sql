@@ -44,7 +44,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('runner',               '', '', '', ''),
   ('segments',             'rawd', 'r', '', 'r'),
   ('setting',              'rawd', '', '', ''),
-  ('suppressions',         'rawd', 'r', '', 'r'),
+  ('suppressions',         'rawd', 'ra', '', 'r'),
   ('template_version',     '', '', '', ''),
   ('test_mail',            '', '', '', ''),
   ('tick_state',           '', '', '', ''),

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::decide::FLUSH_AFTER;
 use super::*;
 use crate::fence::Fence;
+use crate::smtp::DialError;
 use crate::storage::{IntegrationSpec, JobSpec, MessageSpec, Recipient, TemplateSpec};
 
 const JOB: i64 = 1;
@@ -392,7 +393,10 @@ fn who_could_not_be_reached_is_first_after_a_pause_with_fresh_settings() {
         end: End::Unreached {
             recipient: assignment.recipient,
             relay: Uuid::nil(),
-            reason: "refused".to_owned(),
+            error: DialError {
+                phase: Phase::Connect,
+                reason: "refused".to_owned(),
+            },
         },
         connected: false,
     });
