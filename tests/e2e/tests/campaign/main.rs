@@ -6,6 +6,7 @@ mod database_outage;
 mod delivery;
 mod rate;
 mod relay_faults;
+mod restore;
 mod stopping;
 mod takeover;
 mod wakeup;
