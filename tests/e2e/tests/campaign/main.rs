@@ -9,4 +9,5 @@ mod relay_faults;
 mod restore;
 mod stopping;
 mod takeover;
+mod verbs;
 mod wakeup;
