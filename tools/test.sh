@@ -53,24 +53,21 @@ isolation() {
 }
 
 e2e() {
-  cargo build -q --locked -p campaign-runner -p mail-catcher
-  CAMPAIGN_TEMPLATE_DB=campaign_template cargo test -q --locked -p e2e
-}
-
-remove_cluster() {
-  if cluster_runs "$CLUSTER/data"; then stop_cluster "$CLUSTER/data" immediate; fi
-  rm -rf -- "$CLUSTER"
+  cargo build -q --locked -p campaign-runner
+  export CAMPAIGN_TEMPLATE_DB=campaign_template PG_BIN
+  cargo test -q --locked -p e2e
+  say "Test: e2e, without notifications"
+  CAMPAIGN_RUNNER_NOTIFY=false cargo test -q --locked -p e2e
 }
 
 create_cluster() {
-  CLUSTER=$(mktemp -d "$PLACE/test.XXXXXX")
-  chmod 755 "$CLUSTER"
-  trap remove_cluster EXIT
+  local cluster
   trap 'exit 130' INT TERM
-  new_cluster "$CLUSTER/data" "fsync = off" "full_page_writes = off" "max_connections = 200"
-  export PGHOST=127.0.0.1 PGUSER=postgres PGPORT
-  PGPORT=$(free_port)
-  start_cluster "$CLUSTER/data" "$PGPORT"
+  cluster=$(tools/cluster.sh create)
+  trap 'tools/cluster.sh remove "$PG_CAMPAIGN_CLUSTERS"' EXIT
+  # Where tests make clusters of their own.
+  export PG_CAMPAIGN_CLUSTERS=${cluster% *}
+  export PGHOST=127.0.0.1 PGUSER=postgres PGPORT=${cluster##* }
   sql postgres -c "create database campaign_template"
   sql campaign_template -c "create extension pg_campaign"
 }

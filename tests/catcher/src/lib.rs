@@ -79,6 +79,13 @@ pub struct Accepted {
     pub mail: Option<Arc<[u8]>>,
 }
 
+impl Accepted {
+    /// The value of a header field, unfolded; `None` where it is absent or the mail was not kept.
+    pub fn field(&self, name: &str) -> Option<String> {
+        field(self.mail.as_deref()?, name)
+    }
+}
+
 /// [`Catcher::wait_for`] ran out of time.
 #[derive(Debug, thiserror::Error)]
 #[error("{accepted} of {wanted} mails were accepted within {timeout:?}")]
@@ -155,9 +162,14 @@ impl Catcher {
         Ok(self.accepted())
     }
 
+    /// When each MAIL command was read that was answered with 250.
+    pub fn mail_from_times(&self) -> Vec<SystemTime> {
+        self.server.ledger.mails_started().clone()
+    }
+
     /// How many MAIL commands were answered with 250.
-    pub fn mail_from_count(&self) -> u64 {
-        self.server.ledger.mails_started.load(Ordering::Relaxed)
+    pub fn mail_from_count(&self) -> usize {
+        self.server.ledger.mails_started().len()
     }
 
     /// How many connections were taken, those dropped at once included.
@@ -261,7 +273,7 @@ impl Server {
         peer: SocketAddr,
         connection: u64,
     ) -> io::Result<()> {
-        let message_id = message_id(&mail);
+        let message_id = field(&mail, "Message-ID");
         let mail: Arc<[u8]> = mail.into();
         for recipient in envelope.to {
             let accepted = Accepted {
@@ -292,7 +304,7 @@ impl Server {
 struct Ledger {
     accepted: Mutex<Vec<Accepted>>,
     count: watch::Sender<usize>,
-    mails_started: AtomicU64,
+    mails_started: Mutex<Vec<SystemTime>>,
     connections: AtomicU64,
     open_connections: AtomicU64,
     peak_connections: AtomicU64,
@@ -309,8 +321,12 @@ impl Ledger {
         self.count.send_replace(all.len());
     }
 
+    fn mails_started(&self) -> std::sync::MutexGuard<'_, Vec<SystemTime>> {
+        (self.mails_started.lock()).unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn mail_started(&self) {
-        self.mails_started.fetch_add(1, Ordering::Relaxed);
+        self.mails_started().push(SystemTime::now());
     }
 }
 
@@ -334,20 +350,16 @@ impl Drop for OpenConnection<'_> {
     }
 }
 
-/// The value of the field Message-ID (RFC 5322 section 3.6.4), unfolded.
-fn message_id(mail: &[u8]) -> Option<String> {
-    const FIELD: &str = "message-id:";
+/// The value of a header field (RFC 5322 section 2.2), unfolded.
+fn field(mail: &[u8], name: &str) -> Option<String> {
     let text = String::from_utf8_lossy(mail);
-    let head = text
-        .split("\r\n\r\n")
-        .next()?
-        .replace("\r\n ", " ")
-        .replace("\r\n\t", " ");
-    let line = head.split("\r\n").find(|line| {
-        line.get(..FIELD.len())
-            .is_some_and(|name| name.eq_ignore_ascii_case(FIELD))
+    let head = text.split("\r\n\r\n").next()?;
+    let head = head.replace("\r\n ", " ").replace("\r\n\t", " ");
+    let value = head.split("\r\n").find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        field.eq_ignore_ascii_case(name).then_some(value)
     })?;
-    Some(line[FIELD.len()..].trim().to_owned())
+    Some(value.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -355,9 +367,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_message_id_is_found_whatever_its_case_and_folding() {
-        let folded = b"Subject: x\r\nmessage-ID:\r\n <1@example.com>\r\n\r\nMessage-ID: <no>\r\n";
-        assert_eq!(message_id(folded).as_deref(), Some("<1@example.com>"));
-        assert_eq!(message_id(b"Subject: x\r\n\r\nMessage-ID: <no>\r\n"), None);
+    fn a_field_is_found_whatever_its_case_and_folding() {
+        let folded = b"Subject: x\r\nmessage-ID:\r\n <1@example.com>\r\n\r\nReply-To: no\r\n";
+        let message_id = field(folded, "Message-ID");
+        assert_eq!(message_id.as_deref(), Some("<1@example.com>"));
+        assert_eq!(field(folded, "Reply-To"), None);
     }
 }

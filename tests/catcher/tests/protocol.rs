@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mail_catcher::{Catcher, Config, Store};
 use support::{Client, envelope, mail};
@@ -48,10 +48,15 @@ async fn commands_out_of_order_are_refused_with_503() {
     assert_eq!(client.say("EHLO test\r\n").await, Some(250));
     assert_eq!(client.say("RCPT TO:<a@example.com>\r\n").await, Some(503));
     assert_eq!(client.say("DATA\r\n").await, Some(503));
+    let before = SystemTime::now();
     assert_eq!(client.say("MAIL FROM:<a@example.com>\r\n").await, Some(250));
+    let after = SystemTime::now();
     assert_eq!(client.say("MAIL FROM:<a@example.com>\r\n").await, Some(503));
     assert_eq!(client.say("DATA\r\n").await, Some(554));
-    assert_eq!(catcher.mail_from_count(), 1);
+    let [started] = catcher.mail_from_times()[..] else {
+        panic!("one mail")
+    };
+    assert!(before <= started && started <= after);
 }
 
 #[tokio::test]

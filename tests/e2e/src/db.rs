@@ -1,18 +1,28 @@
+use std::collections::BTreeSet;
 use std::env;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use mail_catcher::{Accepted, Catcher};
 use serde_json::{Value, json};
+use tokio_postgres::Client;
 use tokio_postgres::types::{FromSqlOwned, ToSql};
-use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
+use crate::cluster::{Cluster, Server};
 use crate::until;
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// Login of the runners: it has the rights of the role `campaign_runner` and no others.
 pub(crate) const RUNNER_ROLE: &str = "campaign_e2e_runner";
+
+const SOMEBODY_LISTENS: &str = "exists (
+    select from pg_stat_activity where datname = current_database() and query ilike 'listen campaign_wake')";
+
+/// Sessions that wait for the one that asks.
+const HELD_UP: &str =
+    "from pg_locks where not granted and pg_backend_pid() = any (pg_blocking_pids(pid))";
 
 const MEETUP: [&str; 4] = [
     include_str!("../../../sql/meetup/010_tables.sql"),
@@ -24,6 +34,7 @@ const MEETUP: [&str; 4] = [
 /// A database with the extension and the template `letter`, and a superuser's connection to it. It is dropped with
 /// this value, so runners must be declared after it.
 pub struct Db {
+    server: Server,
     name: String,
     client: Client,
 }
@@ -70,32 +81,81 @@ pub fn address(number: usize) -> String {
 }
 
 impl Db {
+    /// In the cluster that the tests share.
     pub async fn clone_template() -> Db {
         let template = env::var("CAMPAIGN_TEMPLATE_DB").expect(
             "CAMPAIGN_TEMPLATE_DB must name a database that has the extension: run `make test-e2e`, which makes one",
         );
+        let db = Db::create(Server::shared(), &template).await;
+        db.prepare().await;
+        db
+    }
+
+    /// In a cluster of the test's own.
+    pub async fn create_in(cluster: &Cluster) -> Db {
+        let db = Db::create(cluster.server().clone(), "template0").await;
+        db.run("create extension pg_campaign").await;
+        db.prepare().await;
+        db
+    }
+
+    /// Loads what [`Db::dump`] wrote.
+    pub async fn restore(cluster: &Cluster, dump: &Path) -> Db {
+        let db = Db::create(cluster.server().clone(), "template0").await;
+        let restore = ["--exit-on-error", "--dbname", &db.name];
+        db.server.run("pg_restore", &restore, dump).await;
+        db.admit_runners().await;
+        db
+    }
+
+    /// Writes the database to a file in the custom format of `pg_dump`.
+    pub async fn dump(&self, file: &Path) {
+        let dump = ["--format=custom", "--dbname", &self.name, "--file"];
+        self.server.run("pg_dump", &dump, file).await;
+    }
+
+    async fn create(server: Server, template: &str) -> Db {
         let name = format!("e2e_{}", Uuid::new_v4().simple());
-        let admin = connect("postgres").await;
+        let admin = server.connect("postgres").await;
         admin
             .batch_execute(&format!("create database {name} template {template}"))
             .await
             .expect("no database");
-        let client = connect(&name).await;
-        let db = Db { name, client };
+        let client = server.connect(&name).await;
+        Db {
+            server,
+            name,
+            client,
+        }
+    }
+
+    async fn prepare(&self) {
+        self.admit_runners().await;
+        self.run(
+            "insert into campaign.email_templates (name, slug, subject, html)
+             values ('Letter', 'letter', 'Hi {{first_name}}', '<p>Hi {{name}}</p>')",
+        )
+        .await;
+    }
+
+    async fn admit_runners(&self) {
         // Roles belong to the cluster: another test may be creating it too.
-        db.run(&format!(
+        self.run(&format!(
             "do $$ begin
                create role {RUNNER_ROLE} login in role campaign_runner;
              exception when duplicate_object or unique_violation then null;
              end $$"
         ))
         .await;
-        db.run(
-            "insert into campaign.email_templates (name, slug, subject, html)
-             values ('Letter', 'letter', 'Hi {{first_name}}', '<p>Hi {{name}}</p>')",
-        )
-        .await;
-        db
+    }
+
+    /// Connects again, after a restart of the server.
+    pub async fn reconnect(&mut self) {
+        self.client = self.server.connect(&self.name).await;
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
     }
 
     pub fn name(&self) -> &str {
@@ -169,6 +229,14 @@ impl Db {
         }
     }
 
+    /// Calls a function of a job, and returns the SQLSTATE with which it was refused.
+    pub async fn refusal(&self, verb: &str, job: &Job) -> String {
+        let call = format!("select campaign.{verb}($1)");
+        let refused = self.client.execute(&call, &[&job.id]).await;
+        let error = refused.expect_err("it was not refused");
+        error.code().expect("the server is gone").code().to_owned()
+    }
+
     /// The first column of the only row.
     pub async fn one<T: FromSqlOwned>(&self, sql: &str, params: Params<'_>) -> T {
         self.client.query_one(sql, params).await.unwrap().get(0)
@@ -205,6 +273,14 @@ impl Db {
         self.one(&sql, &[&job.id]).await
     }
 
+    /// The addresses of the recipients in this state.
+    pub async fn recipients(&self, job: &Job, state: &str) -> BTreeSet<String> {
+        let recipients = "select r.email from campaign.recipient r
+            join campaign.recipient_state s using (job_no, pos) where job_no = $1 and s.state = $2";
+        let recipients = self.all(recipients, &[&job.job_no, &state]).await;
+        recipients.into_iter().collect()
+    }
+
     /// Panics unless everything that `check_campaign` says holds.
     pub async fn assert_books_hold(&self, job: &Job) {
         let broken: Vec<String> = self
@@ -235,16 +311,40 @@ impl Db {
 
     /// Ends the session of a runner while it waits for the answer to a report, which is rolled back.
     pub async fn terminate_session_that_reports(&self, job: &Job) {
+        self.hold_up_a_report(job).await;
+        let terminate = format!("select count(pg_terminate_backend(pid)) > 0 {HELD_UP}");
+        assert!(self.one::<bool>(&terminate, &[]).await);
+        self.run("commit").await;
+    }
+
+    /// Returns when a report waits for a lock that this connection holds until it ends its transaction.
+    pub async fn hold_up_a_report(&self, job: &Job) {
         self.run(&format!(
             "begin; select from campaign.chunk where job_no = {} for update",
             job.job_no
         ))
         .await;
-        let terminate = "select count(pg_terminate_backend(pid)) > 0 from pg_locks
-            where not granted and pg_backend_pid() = any (pg_blocking_pids(pid))";
-        self.until("a report waits for its chunk", terminate, &[])
+        let held_up = format!("select count(*) > 0 {HELD_UP}");
+        self.until("a report waits for its chunk", &held_up, &[])
             .await;
-        self.run("commit").await;
+    }
+
+    /// Until the connection that this returns is dropped, the calls of runners wait: none that writes is answered.
+    pub async fn hold_up_runners(&self) -> Client {
+        let client = self.server.connect(&self.name).await;
+        let lock = "begin; lock table campaign.tick_state, campaign.runner, campaign.attempt, campaign.rate_bucket in share mode";
+        client.batch_execute(lock).await.unwrap();
+        client
+    }
+
+    /// Returns when a runner listens for notifications.
+    pub async fn until_somebody_listens(&self) {
+        let listens = format!("select {SOMEBODY_LISTENS}");
+        self.until("a runner listens", &listens, &[]).await;
+    }
+
+    pub async fn somebody_listens(&self) -> bool {
+        self.one(&format!("select {SOMEBODY_LISTENS}"), &[]).await
     }
 
     /// Waits until the server has ended all sessions of runners: what they sent before is committed or rolled back.
@@ -261,23 +361,20 @@ impl Db {
 
 impl Drop for Db {
     fn drop(&mut self) {
-        let name = self.name.clone();
+        let (server, name) = (self.server.clone(), self.name.clone());
         let failed = std::thread::panicking();
         // A test drops this inside its own runtime, which cannot be waited on here.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
                 let campaigns = if failed {
-                    campaigns(&name).await
+                    campaigns(&server, &name).await
                 } else {
                     String::new()
                 };
                 let drop = format!("drop database {name} with (force)");
-                connect("postgres")
-                    .await
-                    .batch_execute(&drop)
-                    .await
-                    .unwrap();
+                let admin = server.connect("postgres").await;
+                admin.batch_execute(&drop).await.unwrap();
                 campaigns
             })
         });
@@ -289,28 +386,9 @@ impl Drop for Db {
 }
 
 /// For the message of a test that failed.
-async fn campaigns(database: &str) -> String {
+async fn campaigns(server: &Server, database: &str) -> String {
     let all = "select coalesce(string_agg(to_jsonb(j)::text || E'\n', '' order by j.job_no), '') from campaign.email_jobs j";
-    let row = connect(database).await.query_one(all, &[]).await.unwrap();
+    let client = server.connect(database).await;
+    let row = client.query_one(all, &[]).await.unwrap();
     format!("campaigns of this test:\n{}", row.get::<_, String>(0))
-}
-
-async fn connect(database: &str) -> Client {
-    let value = |name| {
-        env::var(name).unwrap_or_else(|_| {
-            panic!("{name} is not set: run `make test-e2e`, which starts a PostgreSQL")
-        })
-    };
-    let mut config = tokio_postgres::Config::new();
-    config
-        .host(value("PGHOST"))
-        .port(value("PGPORT").parse().expect("PGPORT is no port"))
-        .user(value("PGUSER"))
-        .dbname(database);
-    let (client, connection) = config
-        .connect(NoTls)
-        .await
-        .expect("no connection to PostgreSQL");
-    tokio::spawn(connection);
-    client
 }

@@ -3,14 +3,16 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod cluster;
 mod db;
 mod runner;
 
 use std::time::Duration;
 
-use mail_catcher::{Catcher, Config, Rule, Script, Store};
+use mail_catcher::{Catcher, Config, Fault, Gate, Rule, Script};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+pub use cluster::Cluster;
 pub use db::{Db, Job, address};
 pub use runner::Runner;
 
@@ -21,13 +23,37 @@ const POLL: Duration = Duration::from_millis(25);
 /// An SMTP server that fails where a rule says so, and the default integration of the database.
 pub async fn relay(db: &Db, rules: impl IntoIterator<Item = Rule>) -> Catcher {
     let config = Config {
-        store: Store::Nowhere,
         script: Script::new(rules),
         ..Config::default()
     };
     let catcher = Catcher::start(config).await.expect("no SMTP server");
     db.set_relay(catcher.addr()).await;
     catcher
+}
+
+/// A relay that accepts the mails to p107, p117, p127 … and holds its replies back until the gate opens.
+pub fn hold_replies(gate: &Gate) -> Rule {
+    Rule::when(
+        |_, local_part| is_held(local_part),
+        Fault::HoldAtDot(gate.clone()),
+    )
+}
+
+/// Waits until this many connections wait for replies that [`hold_replies`] holds back.
+pub async fn until_replies_are_held(job: &Job, catcher: &Catcher, connections: usize) {
+    until("each connection waits for a reply", async || {
+        let mails = job.mails(catcher);
+        let held = mails.iter().filter(|mail| {
+            let local_part = mail.recipient.split_once('@').map(|(local, _)| local);
+            local_part.is_some_and(is_held)
+        });
+        (held.count() == connections).then_some(())
+    })
+    .await;
+}
+
+fn is_held(local_part: &str) -> bool {
+    local_part.len() > 3 && local_part.ends_with('7')
 }
 
 /// Returns what `look` found. Panics with `what` when that takes longer than [`LIMIT`].

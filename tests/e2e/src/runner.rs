@@ -25,6 +25,8 @@ impl Runner {
         let child = Command::new(executable())
             .arg("run")
             .args(flags)
+            .env("PGHOST", &db.server().host)
+            .env("PGPORT", db.server().port.to_string())
             .env("PGUSER", RUNNER_ROLE)
             .env("PGDATABASE", db.name())
             .stdin(Stdio::null())

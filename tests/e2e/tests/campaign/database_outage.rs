@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use e2e::{Db, LIMIT, Runner, relay};
+use e2e::{Cluster, Db, LIMIT, Runner, relay};
 use mail_catcher::{Fault, Rule};
 use serde_json::json;
 
@@ -23,6 +23,40 @@ async fn lost_connections_to_postgresql_cost_no_mail_and_send_none_twice() {
 
     job.assert_each_has_one_mail(&catcher, N);
     assert_eq!(db.count(&job, "sent_count").await, 1_500);
+    assert!(runner.is_alive());
+    db.assert_books_hold(&job).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_postgresql_is_restarted_again_and_again_the_job_goes_on_by_itself() {
+    const N: usize = 2_400;
+    let cluster = Cluster::create();
+    let mut db = Db::create_in(&cluster).await;
+    let slow = Rule::always(Fault::DelayAtDot(Duration::from_millis(10)));
+    let catcher = relay(&db, [slow]).await;
+    let mut runner = Runner::spawn(&db, &[]).await;
+    let job = db
+        .start(N, json!({"chunk_size": 100, "concurrency": 5}))
+        .await;
+    for (accepted, mode, is_held_up) in [
+        (300, "fast", false),
+        (600, "immediate", false),
+        (900, "fast", true),
+        (1_200, "immediate", true),
+        (1_500, "immediate", false),
+    ] {
+        catcher.wait_for(accepted, LIMIT).await.unwrap();
+        if is_held_up {
+            db.hold_up_a_report(&job).await;
+        }
+        cluster.restart(mode);
+        db.reconnect().await;
+        assert!(catcher.accepted().len() < N, "it was over already");
+    }
+    db.until_status(&job, "completed").await;
+
+    job.assert_each_has_one_mail(&catcher, N);
+    assert_eq!(db.count(&job, "sent_count").await, 2_400);
     assert!(runner.is_alive());
     db.assert_books_hold(&job).await;
 }

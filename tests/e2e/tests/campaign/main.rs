@@ -6,6 +6,8 @@ mod database_outage;
 mod delivery;
 mod rate;
 mod relay_faults;
+mod restore;
 mod stopping;
 mod takeover;
+mod verbs;
 mod wakeup;

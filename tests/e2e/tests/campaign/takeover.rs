@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
-use e2e::{Db, Runner, relay, until};
-use mail_catcher::{Fault, Gate, Rule};
+use e2e::{Db, Runner, hold_replies, relay, until_replies_are_held};
+use mail_catcher::Gate;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -10,24 +10,12 @@ async fn when_a_runner_is_killed_another_takes_over_and_only_what_was_open_is_un
     const CONCURRENCY: usize = 5;
     let db = Db::clone_template().await;
     db.detect_dead_runners_early().await;
-    // These, from p107 on, are accepted, but their replies are held back.
     let gate = Gate::closed();
-    let held = |name: &str| name.len() > 3 && name.ends_with('7');
-    let hold = Rule::when(move |_, name| held(name), Fault::HoldAtDot(gate.clone()));
-    let catcher = relay(&db, [hold]).await;
+    let catcher = relay(&db, [hold_replies(&gate)]).await;
     let mut first = Runner::spawn(&db, &[]).await;
     let config = json!({"chunk_size": 100, "concurrency": CONCURRENCY, "rate_limit": 200});
     let job = db.start(N, config).await;
-    until(
-        "each connection of the runner waits for a reply",
-        async || {
-            let name = |address: &str| address.split_once('@').unwrap().0.to_owned();
-            let mails = job.mails(&catcher);
-            let waiting = mails.iter().filter(|mail| held(&name(&mail.recipient)));
-            (waiting.count() == CONCURRENCY).then_some(())
-        },
-    )
-    .await;
+    until_replies_are_held(&job, &catcher, CONCURRENCY).await;
 
     first.kill().await;
     db.until_no_session_of_runners().await;
@@ -41,10 +29,8 @@ async fn when_a_runner_is_killed_another_takes_over_and_only_what_was_open_is_un
     let _second = Runner::spawn(&db, &[]).await;
     db.until_status(&job, "completed").await;
 
-    let state = "select r.email from campaign.recipient r join campaign.recipient_state s using (job_no, pos)
-        where job_no = $1 and s.state = $2";
-    let sent = addresses(db.all(state, &[&job.job_no, &"sent"]).await);
-    let uncertain = addresses(db.all(state, &[&job.job_no, &"uncertain"]).await);
+    let sent = db.recipients(&job, "sent").await;
+    let uncertain = db.recipients(&job, "uncertain").await;
     assert_eq!(sent.len() + uncertain.len(), N, "somebody is lost");
     assert_eq!(uncertain.len() as i64, open);
     assert_eq!(db.count(&job, "uncertain_count").await, open);

@@ -1,0 +1,115 @@
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tokio_postgres::{Client, NoTls};
+
+/// Where a PostgreSQL listens.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    user: String,
+}
+
+impl Server {
+    /// The one that all tests share.
+    pub(crate) fn shared() -> Server {
+        Server {
+            host: variable("PGHOST"),
+            port: variable("PGPORT").parse().expect("PGPORT is no port"),
+            user: variable("PGUSER"),
+        }
+    }
+
+    pub(crate) async fn connect(&self, database: &str) -> Client {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host(&self.host)
+            .port(self.port)
+            .user(&self.user)
+            .dbname(database);
+        let (client, connection) = config
+            .connect(NoTls)
+            .await
+            .expect("no connection to PostgreSQL");
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Runs a program of PostgreSQL. Panics unless it succeeds and has nothing to complain about.
+    pub(crate) async fn run(&self, program: &str, args: &[&str], file: &Path) {
+        let output = tokio::process::Command::new(Path::new(&variable("PG_BIN")).join(program))
+            .args(["--host", &self.host, "--port", &self.port.to_string()])
+            .args(["--username", &self.user])
+            .args(args)
+            .arg(file)
+            .output()
+            .await
+            .expect("the program does not start");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && said.is_empty(),
+            "{program} ended with {}:\n{said}",
+            output.status
+        );
+    }
+}
+
+/// A PostgreSQL of the test's own, which may be restarted. Removed with this value, so databases must be declared
+/// after it.
+pub struct Cluster {
+    folder: String,
+    server: Server,
+}
+
+impl Cluster {
+    pub fn create() -> Cluster {
+        let created = cluster(&["create"]);
+        let (folder, port) = created.trim().rsplit_once(' ').expect("folder and port");
+        Cluster {
+            folder: folder.to_owned(),
+            server: Server {
+                port: port.parse().expect("a port"),
+                ..Server::shared()
+            },
+        }
+    }
+
+    /// `mode` is one of `pg_ctl stop`: `fast` rolls back what is under way, `immediate` is a crash.
+    pub fn restart(&self, mode: &str) {
+        cluster(&["stop", &self.folder, mode]);
+        cluster(&["start", &self.folder]);
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        cluster(&["remove", &self.folder]);
+    }
+}
+
+/// Runs `tools/cluster.sh`, and returns what it printed.
+fn cluster(args: &[&str]) -> String {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let output = Command::new(root.join("tools/cluster.sh"))
+        .args(args)
+        .output()
+        .expect("tools/cluster.sh does not start");
+    assert!(
+        output.status.success(),
+        "tools/cluster.sh {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run `make test-e2e`, which starts a PostgreSQL")
+    })
+}

@@ -1,0 +1,75 @@
+use std::collections::BTreeSet;
+
+use e2e::{Cluster, Db, Runner, hold_replies, relay, until_replies_are_held};
+use mail_catcher::Gate;
+use serde_json::json;
+
+/// Each table with all its rows.
+const TABLES: &str = "
+    select c.oid::regclass || query_to_xml(format('select t::text from %s t order by 1', c.oid::regclass), false, true, '')::text
+    from pg_class c
+    where c.relnamespace in ('campaign'::regnamespace, 'public'::regnamespace) and c.relkind = 'r'
+    order by c.oid::regclass::text";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_from_the_middle_of_a_campaign_is_finished_in_another_cluster() {
+    const N: usize = 600;
+    const CONCURRENCY: usize = 5;
+    let db = Db::clone_template().await;
+    db.detect_dead_runners_early().await;
+    let event = db.load_meetup(600).await;
+    db.run("insert into campaign.suppressions (email) values ('nobody@example.com')")
+        .await;
+    let gate = Gate::closed();
+    let catcher = relay(&db, [hold_replies(&gate)]).await;
+    let mut runner = Runner::spawn(&db, &[]).await;
+    let config = json!({"chunk_size": 50, "concurrency": CONCURRENCY, "rate_limit": 200});
+    let job = db.start_for_event(event, config).await;
+    // The campaign goes on with the first version.
+    db.run("update campaign.email_templates set subject = 'Hello {{first_name}}'")
+        .await;
+    until_replies_are_held(&job, &catcher, CONCURRENCY).await;
+    runner.kill().await;
+    db.until_no_session_of_runners().await;
+    let folder = tempfile::tempdir().unwrap();
+    let dump = folder.path().join("campaign.dump");
+    db.dump(&dump).await;
+
+    let cluster = Cluster::create();
+    let restored = Db::restore(&cluster, &dump).await;
+    assert_eq!(
+        restored.all::<String>(TABLES, &[]).await,
+        db.all::<String>(TABLES, &[]).await
+    );
+    gate.open();
+    let _runner = Runner::spawn(&restored, &[]).await;
+    restored.until_status(&job, "completed").await;
+
+    let mails = job.mails(&catcher);
+    let accepted: BTreeSet<String> = mails.iter().map(|mail| mail.recipient.clone()).collect();
+    assert_eq!(accepted.len(), mails.len(), "somebody has two mails");
+    let sent = restored.recipients(&job, "sent").await;
+    let uncertain = restored.recipients(&job, "uncertain").await;
+    assert_eq!(sent.len() + uncertain.len(), N, "somebody is lost");
+    assert!(
+        sent.is_subset(&accepted),
+        "recorded as sent, and not accepted"
+    );
+    let unrecorded = &accepted - &sent;
+    assert!(unrecorded.is_subset(&uncertain), "accepted without a trace");
+    assert!(unrecorded.len() >= CONCURRENCY);
+    let subjects = mails.iter().map(|mail| mail.field("Subject").unwrap());
+    assert!(
+        subjects
+            .into_iter()
+            .all(|subject| subject.starts_with("Hi ")),
+        "the version of the start"
+    );
+    restored.assert_books_hold(&job).await;
+
+    let next = restored.start(300, json!({})).await;
+    assert!(next.job_no > job.job_no);
+    restored.until_status(&next, "completed").await;
+    next.assert_each_has_one_mail(&catcher, 300);
+    restored.assert_books_hold(&next).await;
+}
