@@ -66,7 +66,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         let events = events.clone();
         let wake = move || {
             // Nobody listens any more only when the engine has ended.
-            let _ = events.send(Event::Woken);
+            let _ = events.send(Event::Notified);
         };
         tokio::spawn(listener::listen(settings.database.to_config(), wake))
     });
@@ -240,10 +240,8 @@ impl Engine {
                     let now = Instant::now();
                     let mut next = Some(event);
                     while let Some(event) = next {
-                        // A notification may be of a stop, a test mail, or of what only a tick brings about.
-                        if let Event::Woken = event {
+                        if let Event::Notified = event {
                             self.news_at = now;
-                            self.tick_at = self.tick_at.map(|at| at.min(now));
                             self.test_mail.notify_one();
                         }
                         self.state.apply(now, event);

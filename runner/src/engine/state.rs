@@ -25,9 +25,15 @@ const PLAN_RETRY: Duration = Duration::from_secs(1);
 /// Before a mark is asked for again that was refused.
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// A claim passes over a job that a tick works on at that moment, so a notified runner looks again.
+const LOOKS: u32 = 3;
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 pub enum Event {
-    /// There may be work: a notification, or time to look.
+    /// Time to look for work.
     Woken,
+    /// There is work, or a job was stopped.
+    Notified,
     Claimed(Vec<Chunk>),
     /// The claim may have been executed or not.
     ClaimUnanswered,
@@ -148,6 +154,9 @@ pub struct State {
     /// The one claim under way.
     claiming: Option<Repeated<Claim>>,
     claim_due: bool,
+    /// How often, and when, work that a notification told of is looked for again.
+    looks_left: u32,
+    look_at: Option<Instant>,
     last_worker: u64,
 }
 
@@ -165,6 +174,8 @@ impl State {
             apart: VecDeque::new(),
             claiming: None,
             claim_due: true,
+            looks_left: 0,
+            look_at: None,
             last_worker: 0,
         }
     }
@@ -207,6 +218,10 @@ impl State {
     pub fn apply(&mut self, now: Instant, event: Event) {
         match event {
             Event::Woken => self.claim_due = true,
+            Event::Notified => {
+                self.claim_due = true;
+                self.looks_left = LOOKS;
+            }
             Event::Claimed(chunks) => self.claimed(now, chunks),
             Event::ClaimUnanswered if self.draining => self.claiming = None,
             Event::ClaimUnanswered => {
@@ -262,6 +277,10 @@ impl State {
         };
         // As many as wanted: there may be more.
         self.claim_due |= !chunks.is_empty() && chunks.len() >= claiming.call.want;
+        if chunks.is_empty() && self.looks_left > 0 {
+            self.looks_left -= 1;
+            self.look_at = Some(now + LOOK_AGAIN);
+        }
         for Chunk { key, recipients } in chunks {
             let same_chunk =
                 |old: &LeaseKey| (old.job_no, old.chunk_no) == (key.job_no, key.chunk_no);

@@ -21,7 +21,7 @@ from unnest(array[
 grant select on hostile to public;
 select plan(19);
 
-select throws_ok(format('insert into campaign.email_templates (name, slug, subject, html) values (%L, %L, ''Hi'', ''Hi'')', value, value), '23514', null, 'no slug: ' || left(value, 30)) from hostile where n in (1, 10);
+select throws_ok(format('insert into campaign.email_templates (name, slug, subject, html) values (%L, %L, ''Hi'', ''Hi'')', value, value), 'CP008', null, 'no slug: ' || left(value, 30)) from hostile where n in (1, 10);
 select refused(format('update campaign.segments set on_sent = %L', value), 'CP008', '{}', 'no function: ' || left(value, 30)) from hostile where n in (1, 2, 5);
 select refused(format('insert into campaign.setting (name, value) values (''event_check'', %L)', value), 'CP008', '{}', 'no function: ' || left(value, 30)) from hostile where n in (1, 2, 5);
 select throws_ok(format('insert into campaign.setting (name, value) values (%L, ''x'')', value), null, null, 'no setting: ' || left(value, 30)) from hostile where n = 1;

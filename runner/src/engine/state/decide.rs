@@ -34,6 +34,7 @@ impl State {
             actions.push(Action::Call { call, attempt });
         }
         self.prefetch();
+        self.claim_due |= self.look_at.take_if(|at| now >= *at).is_some();
         if self.claiming.is_none() {
             self.claiming = self.next_claim().map(Repeated::new);
         }
@@ -49,7 +50,10 @@ impl State {
     /// The next moment at which time alone changes what [`State::decide`] says. Call it after that, with the same
     /// `now`.
     pub fn next_wake(&mut self, now: Instant) -> Option<Instant> {
-        let mut times = vec![self.outbox_since.map(|since| since + FLUSH_AFTER)];
+        let mut times = vec![
+            self.outbox_since.map(|since| since + FLUSH_AFTER),
+            self.look_at,
+        ];
         for (&job_no, job) in &mut self.jobs {
             times.push(job.idle_since.map(|since| since + RETIRE_AFTER));
             times.push(job.patience);

@@ -328,6 +328,26 @@ fn after_an_empty_claim_the_next_waits_for_a_wake_up() {
 }
 
 #[test]
+fn work_that_was_notified_and_not_found_is_looked_for_again_a_few_times() {
+    let mut runner = Runner::new();
+    runner.decide();
+    runner.claimed(vec![]);
+    runner.apply(Event::Notified);
+    for _ in 0..LOOKS {
+        assert_eq!(runner.decide().claims.len(), 1);
+        runner.claimed(vec![]);
+        assert!(runner.decide().claims.is_empty());
+        let wake = runner.state.next_wake(runner.now);
+        assert_eq!(wake, Some(runner.now + LOOK_AGAIN));
+        runner.pass(LOOK_AGAIN);
+    }
+    assert_eq!(runner.decide().claims.len(), 1);
+    runner.claimed(vec![]);
+    assert!(runner.decide().claims.is_empty());
+    assert_eq!(runner.state.next_wake(runner.now), None);
+}
+
+#[test]
 fn the_next_chunk_is_claimed_before_the_present_one_runs_dry() {
     let mut runner = Runner::new();
     runner.decide();

@@ -13,7 +13,10 @@ fn dropped_once(local_part: &str, accepted: bool) -> Rule {
 
 fn mails_to(catcher: &Catcher, address: &str) -> usize {
     let mails = catcher.accepted();
-    mails.iter().filter(|mail| mail.recipient == address).count()
+    mails
+        .iter()
+        .filter(|mail| mail.recipient == address)
+        .count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
