@@ -135,9 +135,12 @@ fn pre_encoded(name: &'static str, value: String) -> HeaderValue {
 }
 
 /// RFC 2047 words (Q encoding) where lettre would leave a text as it is that must not stay so: one that looks like an
-/// encoded word, or has a word that is too long to stand in a line.
+/// encoded word, or has a word, or so many blanks, that are too long to stand in a line.
 fn encoded_words(text: &str, max_word: usize) -> Option<String> {
-    let lettre_does = !text.contains("=?") && text.split(' ').all(|word| word.len() <= max_word);
+    let folds = text.len() <= max_word
+        || text.split(' ').all(|word| word.len() <= max_word)
+            && !text.contains(&" ".repeat(max_word));
+    let lettre_does = folds && !text.contains("=?");
     if lettre_does {
         return None;
     }

@@ -287,3 +287,12 @@ fn headers_that_are_not_for_users_or_not_one_line_are_refused() {
         );
     }
 }
+
+#[test]
+fn a_subject_of_many_blanks_keeps_its_lines_short() {
+    let text = format!("a{}b", " ".repeat(3000));
+    let bytes = built(Some(&text), &rendered(&text));
+    assert_wire_form(&bytes);
+    let mail = MessageParser::default().parse(&bytes).unwrap();
+    assert_eq!(mail.subject(), Some(text.as_str()));
+}
