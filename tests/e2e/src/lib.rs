@@ -56,6 +56,15 @@ fn is_held(local_part: &str) -> bool {
     local_part.len() > 3 && local_part.ends_with('7')
 }
 
+/// How many mails were accepted for this address.
+pub fn mails_to(catcher: &Catcher, address: &str) -> usize {
+    let mails = catcher.accepted();
+    mails
+        .iter()
+        .filter(|mail| mail.recipient == address)
+        .count()
+}
+
 /// Returns what `look` found. Panics with `what` when that takes longer than [`LIMIT`].
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let end = Instant::now() + LIMIT;

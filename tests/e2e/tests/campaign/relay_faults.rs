@@ -1,4 +1,4 @@
-use e2e::{Db, Job, Runner, relay, until};
+use e2e::{Db, Job, Runner, mails_to, relay, until};
 use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Store};
 use serde_json::{Value, json};
 
@@ -10,14 +10,6 @@ async fn attempts(db: &Db, job: &Job, pos: i64) -> Vec<String> {
         &[&job.job_no, &pos],
     )
     .await
-}
-
-fn mails_to(catcher: &Catcher, address: &str) -> usize {
-    let mails = catcher.accepted();
-    mails
-        .iter()
-        .filter(|mail| mail.recipient == address)
-        .count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
-use e2e::{Db, Runner, address, relay, until};
-use mail_catcher::{Catcher, Fault, Reply, Rule};
+use e2e::{Db, Runner, address, mails_to, relay, until};
+use mail_catcher::{Fault, Reply, Rule};
 use serde_json::json;
 
 fn refused_once(local_part: &str) -> Rule {
@@ -9,14 +9,6 @@ fn refused_once(local_part: &str) -> Rule {
 
 fn dropped_once(local_part: &str, accepted: bool) -> Rule {
     Rule::for_local_part(local_part, Fault::DropAtDot { accepted }).first(1)
-}
-
-fn mails_to(catcher: &Catcher, address: &str) -> usize {
-    let mails = catcher.accepted();
-    mails
-        .iter()
-        .filter(|mail| mail.recipient == address)
-        .count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
