@@ -329,12 +329,17 @@ impl Db {
             .await;
     }
 
-    /// Until the connection that this returns is dropped, the calls of runners wait: none that writes is answered.
-    pub async fn hold_up_runners(&self) -> Client {
-        let client = self.server.connect(&self.name).await;
-        let lock = "begin; lock table campaign.tick_state, campaign.runner, campaign.attempt, campaign.rate_bucket in share mode";
-        client.batch_execute(lock).await.unwrap();
-        client
+    /// Cancels a campaign, of which no runner hears until the connection that this returns is dropped: its calls wait.
+    pub async fn cancel_unheard(&self, job: &Job) -> Client {
+        let hold_up = self.server.connect(&self.name).await;
+        let calls = "begin; lock table campaign.tick_state, campaign.runner, campaign.attempt in share mode";
+        hold_up.batch_execute(calls).await.unwrap();
+        let cancel = "select status from campaign.cancel_campaign($1)";
+        self.one::<String>(cancel, &[&job.id]).await;
+        // Not before, since cancel_campaign reads it.
+        let grants = "lock table campaign.email_integrations in access exclusive mode";
+        hold_up.batch_execute(grants).await.unwrap();
+        hold_up
     }
 
     /// Returns when a runner listens for notifications.

@@ -218,15 +218,13 @@ async fn a_second_after_cancel_no_mail_is_begun_by_a_runner_whose_calls_hang() {
     let more = "select sum(passed) > 10 from campaign.chunk";
     db.until("more mails may be begun", more, &[]).await;
 
-    let hold_up = db.hold_up_runners().await;
-    let cancel = "select status from campaign.cancel_campaign($1)";
-    db.one::<String>(cancel, &[&job.id]).await;
+    let unheard = db.cancel_unheard(&job).await;
     let cancelled = Instant::now();
     sleep_until(cancelled + BOUND).await;
     gate.open();
     sleep_until(cancelled + WATCHED).await;
     assert_eq!(catcher.mail_from_count(), CONCURRENCY);
-    drop(hold_up);
+    drop(unheard);
 
     let counted = "select sent_count = 10 and cancelled_count = 90 from campaign.email_jobs";
     db.until("the rest is cancelled", counted, &[]).await;
