@@ -54,8 +54,7 @@ isolation() {
 
 e2e() {
   cargo build -q --locked -p campaign-runner
-  # Most of them wait most of the time.
-  export CAMPAIGN_TEMPLATE_DB=campaign_template PG_BIN RUST_TEST_THREADS=4
+  export CAMPAIGN_TEMPLATE_DB=campaign_template PG_BIN
   cargo test -q --locked -p e2e --test campaign
   say "Test: e2e, without notifications"
   CAMPAIGN_RUNNER_NOTIFY=false cargo test -q --locked -p e2e --test campaign
