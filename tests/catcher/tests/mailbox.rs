@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use mail_catcher::{Catcher, Config, Store};
+use rustix::process::{Pid, Signal, kill_process};
 use support::{Client, mail};
 
 async fn catcher(dir: &Path) -> Catcher {
@@ -102,11 +103,8 @@ async fn the_program_says_where_it_listens_and_ends_on_sigterm() {
         Client::ready(addr).await.send("ana@example.com").await,
         Some(250)
     );
-    let kill = Command::new("kill")
-        .arg(program.id().to_string())
-        .status()
-        .unwrap();
-    assert!(kill.success());
+    let pid = Pid::from_raw(program.id().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
     assert!(program.wait().unwrap().success());
     assert_eq!(
         names(dir.path()),
