@@ -24,12 +24,12 @@ begin
     when coalesce(jsonb_typeof(new.config -> 'secure'), 'null') not in ('boolean', 'null') then 'secure is neither true nor false'
     when coalesce(jsonb_typeof(new.config -> 'username'), 'null') not in ('string', 'null') then 'username is not a string'
     when coalesce(jsonb_typeof(new.config -> 'password'), 'null') not in ('string', 'null') then 'password is not a string'
-    when not coalesce(new.rate_limit > 0 and new.rate_limit < 'infinity', true) then format('rate_limit cannot be %s', new.rate_limit) end;
+    when not coalesce(new.rate_limit between 0.001 and 1000000, true) then format('rate_limit cannot be %s', new.rate_limit) end;
   if v_fault is not null then
     raise exception using
       errcode = 'CP008',
       message = format('integration %s: %s', coalesce(new.name, '(null)'), v_fault),
-      detail = format('The keys of config are %s; rate_limit is mails a second above 0, or null for no limit.', array_to_string(c_keys, ', ')),
+      detail = format('The keys of config are %s; rate_limit is mails a second, from 0.001 to 1000000, or null for no limit.', array_to_string(c_keys, ', ')),
       hint = 'For example: insert into campaign.email_integrations (name, config, rate_limit, is_default) values (''relay'', ''{"host": "smtp.example.com", "port": 587, "from_email": "hello@example.com"}'', 5, true).';
   end if;
   perform campaign._check_sender(new.config);

@@ -5,7 +5,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_problem jsonb := campaign._check_template(new.subject, new.html, new.text, new.variables);
+  v_problem jsonb;
 begin
   if coalesce(new.slug !~ '^[a-z0-9]+(-[a-z0-9]+)*$', true) then
     raise exception using
@@ -14,6 +14,14 @@ begin
       detail = 'The slug names the template in start_campaign and in addresses: lower-case letters, digits, single dashes between them.',
       hint = 'For example thanks-for-coming.';
   end if;
+  if not coalesce(new.subject ~ '\S' and new.html ~ '\S', false) then
+    raise exception using
+      errcode = 'CP008',
+      message = format('template %s has no %s', new.slug, case when coalesce(new.subject ~ '\S', false) then 'html' else 'subject' end),
+      detail = 'A mail has a subject and an HTML part; a text part is made from the HTML where there is none.',
+      hint = 'For example subject ''Hi {{first_name}}'', html ''<p>Hi {{first_name}}</p>''.';
+  end if;
+  v_problem := campaign._check_template(new.subject, new.html, new.text, new.variables);
   if v_problem is not null then
     raise exception using
       errcode = 'CP009',

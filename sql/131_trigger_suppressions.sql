@@ -14,6 +14,13 @@ begin
       detail = 'Suppressions are compared with the addresses of recipients.',
       hint = 'Write one address without a name, e.g. ada@example.com.';
   end if;
+  if not coalesce(new.reason in ('manual', 'unsubscribe', 'bounce', 'complaint'), false) then
+    raise exception using
+      errcode = 'CP008',
+      message = format('the reason of a suppression cannot be %L', new.reason),
+      detail = 'It says why the address gets no mail.',
+      hint = 'Write manual, unsubscribe, bounce or complaint; manual is the default.';
+  end if;
   new.email := v_email;
   return new;
 end

@@ -70,10 +70,18 @@ begin
   end if;
   if p_track_opens or p_track_clicks then
     raise exception using
-      errcode = 'feature_not_supported',
+      errcode = 'CP008',
       message = 'this version does not track opens and clicks yet',
       detail = 'Mails are sent as the template makes them.',
       hint = 'Leave track_opens and track_clicks out.';
+  end if;
+
+  if p_scheduled_at = 'infinity' then
+    raise exception using
+      errcode = 'CP008',
+      message = 'scheduled_at cannot be infinity',
+      detail = 'The audience is kept from now on until the campaign starts.',
+      hint = 'Give a time, or leave scheduled_at out to start now.';
   end if;
 
   -- Concurrent starts with the same key see each other's audience.

@@ -46,7 +46,7 @@ begin
           else format('has mail of another campaign with dedupe key %s', v_job.dedupe_key) end)
       from campaign.left_out l
       where l.job_no = v_job.job_no
-        and coalesce(campaign._fold_address(l.email) = v_email, l.email = btrim(explain_recipient.email))
+        and coalesce(campaign._fold_address(l.email) = v_email, lower(l.email) = lower(btrim(explain_recipient.email)))
       union all
       select t.at, 2, t.outcome, t.phase, t.smtp_code, t.enhanced_code,
         coalesce(t.detail, case t.outcome

@@ -15,6 +15,14 @@ declare
   v_message text;
   v_detail text;
 begin
+  if preview.email is null or preview.vars is null then
+    raise exception using
+      errcode = 'CP008',
+      message = 'a mail cannot be made without an address or without vars',
+      detail = 'email and vars stand for the recipient; email is a variable of the template, too.',
+      hint = 'Leave them out to use those of Ada Lovelace.';
+  end if;
+  perform campaign._check_fit(1, campaign._vars_are_broken(preview.vars)::integer, 0, null);
   return query
     select r.subject, r.html, r.text
     from campaign._render(v_template.subject, v_template.html, v_template.text, v_template.variables, preview.email, preview.vars) r;

@@ -151,6 +151,12 @@ pub enum Refusal {
 /// A key, variable or value is wrong, or a file that was named cannot be read.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Refusal> {
     environment.check_names()?;
+    if let Some(mode @ ("require" | "verify-ca" | "verify-full")) = environment.get("PGSSLMODE")? {
+        return Err(Refusal::Wrong(format!(
+            "variable PGSSLMODE: {mode} asks for TLS, which this version cannot speak to PostgreSQL; \
+             use a Unix socket or a trusted network, and unset it"
+        )));
+    }
     let path = match &flags.config {
         Some(path) => Some(path.clone()),
         None => environment.get(CONFIG_VARIABLE)?.map(PathBuf::from),

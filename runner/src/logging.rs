@@ -9,6 +9,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat};
 
+/// It logs what the database says in notices, which may name anybody, at info. Who asks for its target by name gets it.
+const SILENT: &str = "tokio_postgres=warn";
+
 pub fn init(log: &Log) {
     subscriber(log, std::io::stderr, std::io::stderr().is_terminal()).init();
 }
@@ -18,7 +21,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let logs = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&log.level))
+        .with_env_filter(EnvFilter::new(format!("{SILENT},{}", log.level)))
         .with_ansi(ansi)
         .with_writer(writer);
     match log.format {
@@ -98,6 +101,25 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn notices_of_the_database_are_not_logged() {
+        let log = Log {
+            format: LogFormat::Text,
+            level: "debug".to_owned(),
+        };
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let writer = {
+            let written = Arc::clone(&written);
+            move || Writer(Arc::clone(&written))
+        };
+        tracing::subscriber::with_default(subscriber(&log, writer, false), || {
+            tracing::info!(target: "tokio_postgres::connection", "WARNING: ana@example.com");
+            tracing::info!("ours");
+        });
+        let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("ours") && !text.contains("ana@"), "{text}");
     }
 
     #[test]

@@ -456,3 +456,12 @@ fn a_value_that_is_not_utf_8_is_refused() {
         "variable PGUSER: its value is not UTF-8; set another one"
     );
 }
+
+#[test]
+fn tls_that_is_asked_for_and_cannot_be_had_is_refused() {
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let refusal = from_environment(&[("PGSSLMODE", mode)]).unwrap_err();
+        assert!(refusal.contains("PGSSLMODE") && refusal.contains("TLS"));
+    }
+    assert!(from_environment(&[("PGSSLMODE", "prefer")]).is_ok());
+}

@@ -117,7 +117,7 @@ from (values
   ($$ select campaign.start_campaign('one', 'letter', on_uncertain => 'maybe') $$, 'CP008', 'unknown on_uncertain'),
   ($$ select campaign.start_campaign('one', 'letter', idempotency_key => '') $$, 'CP008', 'empty idempotency key'),
   ($$ select campaign.start_campaign('one', 'letter', idempotency_key => repeat('x', 201)) $$, 'CP008', 'long idempotency key'),
-  ($$ select campaign.start_campaign('one', 'letter', track_opens => true) $$, '0A000', 'what there is not yet'),
+  ($$ select campaign.start_campaign('one', 'letter', track_opens => true) $$, 'CP008', 'what there is not yet'),
   ($$ select campaign.preview('nothing') $$, 'CP002', 'preview of nothing'),
   ($$ select campaign.preview('city') $$, 'CP009', 'preview without a value'),
   ($$ select campaign.send_test('nothing', 'ada@example.com') $$, 'CP002', 'test of nothing'),

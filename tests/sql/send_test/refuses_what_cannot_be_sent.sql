@@ -15,7 +15,7 @@ from (values
   ($$ ('thanks', 'GONE@example.com') $$, 'CP008', '{suppressed}', 'suppressed address'),
   ($$ ('thanks', 'ada@example.com', integration => 'none') $$, 'CP004', '{none,relay}', 'unknown integration'),
   ($$ ('city', 'ada@example.com') $$, 'CP009', '{city}', 'a variable without a value'),
-  ($$ ('thanks', 'ada@example.com', null) $$, 'CP009', '{vars}', 'no vars'),
+  ($$ ('thanks', 'ada@example.com', null) $$, 'CP008', '{Leave them out}', 'no vars'),
   ($$ ('thanks', 'ada@example.com', '[]') $$, 'CP009', '{vars}', 'vars that are no object')) as c (arguments, code, says, what);
 delete from campaign.email_integrations;
 select refused($$ select campaign.send_test('thanks', 'ada@example.com') $$, 'CP004', '{default,insert into}', 'no relay at all');

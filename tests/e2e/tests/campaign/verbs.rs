@@ -129,3 +129,30 @@ async fn mails_have_the_sender_and_headers_of_the_integration_and_those_of_the_c
         assert_eq!(mail.field("X-Team").as_deref(), Some("meetups"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_address_comes_into_the_log_of_a_runner_whoever_names_it() {
+    let db = Db::clone_template().await;
+    let names = Reply::new(550, "5.1.1 <p2@example.com> is unknown");
+    let catcher = relay(&db, [Rule::for_local_part("p2", Fault::ReplyAtRcpt(names))]).await;
+    db.run(
+        "create function public.told(uuid, text, text[]) returns void language plpgsql as $$
+         begin
+           raise notice 'a note for p1@example.com';
+           raise exception 'there is no attendee p1@example.com';
+         end $$;
+         insert into campaign.segments (name, query, on_sent)
+         values ('custom', 'select null as recipient_key, null as email, null as vars', 'public.told')",
+    )
+    .await;
+    let runner = Runner::spawn(&db, &[]).await;
+    let job = db.start(3, json!({})).await;
+    db.until_status(&job, "completed").await;
+    let told = "select count(*) > 0 from campaign.pending_on_sent";
+    db.until("the application could not be told", told, &[])
+        .await;
+
+    assert_eq!(mails_to(&catcher, "p1@example.com"), 1);
+    let log = runner.log();
+    assert!(log.contains("chunk leased") && !log.contains('@'), "{log}");
+}
