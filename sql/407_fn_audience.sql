@@ -59,7 +59,7 @@ begin
     ) a;
 exception
   when syntax_error_or_access_rule_violation or data_exception or cardinality_violation or invalid_schema_name
-    or feature_not_supported or invalid_transaction_state or plpgsql_error
+    or feature_not_supported or invalid_transaction_state or program_limit_exceeded or plpgsql_error
   then
     get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
     raise exception using

@@ -1,5 +1,5 @@
 -- Last part of start_campaign: the audience is complete; cuts it into chunks and lets the runners know.
-create function campaign._start_seal(p_job_no bigint, p_excluded jsonb)
+create function campaign._start_seal(p_job_no bigint)
 returns campaign.email_jobs
 language plpgsql
 volatile
@@ -10,6 +10,7 @@ declare
   v_job campaign.email_jobs;
   v_total bigint;
   v_unmailable bigint;
+  v_excluded jsonb;
 begin
   select j.* into v_job from campaign.email_jobs j where j.job_no = p_job_no and not j.audience_frozen for update;
   if not found then
@@ -26,27 +27,26 @@ begin
   where r.job_no = p_job_no;
   if v_unmailable > 0
     or exists (select from campaign.recipient r where r.job_no = p_job_no and r.pos not between 1 and v_total)
-    or exists (
-      select from jsonb_each(p_excluded) e
-      where e.key not in ('invalid', 'duplicate', 'suppressed', 'already_mailed') or jsonb_typeof(e.value) <> 'number')
   then
     raise exception using
       errcode = 'CP011',
       message = format('the audience of job %s is not one that start_campaign writes', p_job_no),
-      detail = 'Positions are 1 to N, each address can be mailed, and who is left out is counted by known reasons.',
+      detail = 'Positions are 1 to N, and each address can be mailed.',
       hint = 'Start campaigns by start_campaign.';
   end if;
-  if v_total = 0 and coalesce((p_excluded ->> 'already_mailed')::bigint, 0) > 0 then
+  select coalesce(jsonb_object_agg(e.reason, e.n), '{}') into v_excluded
+  from (select l.reason, count(*) as n from campaign.left_out l where l.job_no = p_job_no group by l.reason) e;
+  if v_total = 0 and coalesce((v_excluded ->> 'already_mailed')::bigint, 0) > 0 then
     raise exception using
       errcode = 'CP007',
       message = 'everybody in this audience has this mail already',
-      detail = format('Left out: %s.', campaign._excluded_text(p_excluded)),
+      detail = format('Left out: %s.', campaign._excluded_text(v_excluded)),
       hint = 'Nobody is mailed twice. To send it again on purpose: allow_repeat => true.';
   elsif v_total = 0 then
     raise exception using
       errcode = 'CP006',
       message = format('segment %L has nobody to mail', v_job.segment),
-      detail = format('Left out: %s.', campaign._excluded_text(p_excluded)),
+      detail = format('Left out: %s.', campaign._excluded_text(v_excluded)),
       hint = case v_job.segment
         when 'custom' then 'Give audience_keys => array[''…''], or audience_query => ''select …''.'
         else 'Is this the right event_id? The segment''s query is in campaign.segments.' end;
@@ -60,7 +60,7 @@ begin
   ) c;
 
   update campaign.email_jobs j
-  set total_contacts = v_total, excluded = p_excluded, audience_frozen = true
+  set total_contacts = v_total, excluded = v_excluded, audience_frozen = true
   where j.job_no = p_job_no
   returning j.* into v_job;
 

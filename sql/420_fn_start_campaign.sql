@@ -58,14 +58,12 @@ begin
     count(*) filter (where a.reason is null) as total,
     count(*) filter (where a.broken) as broken,
     count(a.lacking) as lacking,
-    (select string_agg(distinct n, ', ') from audience l cross join unnest(l.lacking) n) as names,
-    (select coalesce(jsonb_object_agg(e.reason, e.n), '{}')
-     from (select x.reason, count(*) as n from audience x where x.reason is not null group by x.reason) e) as excluded
+    (select string_agg(distinct n, ', ') from audience l cross join unnest(l.lacking) n) as names
   into v_audience
   from audience a;
   perform campaign._check_fit(v_audience.total, v_audience.broken, v_audience.lacking, v_audience.names);
 
-  v_job := campaign._start_seal(v_job.job_no, v_audience.excluded);
+  v_job := campaign._start_seal(v_job.job_no);
 
   perform campaign._notice(format('campaign %s %s: %s of segment %s%s',
     v_job.id,

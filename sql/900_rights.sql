@@ -56,7 +56,7 @@ grant execute on function
   campaign._check_fit(bigint, bigint, bigint, text),
   campaign._start_open(text, text, uuid, text, jsonb, text, text, timestamptz, text, boolean, boolean, text, text, boolean),
   campaign._filling_job(),
-  campaign._start_seal(bigint, jsonb),
+  campaign._start_seal(bigint),
   campaign._excluded_text(jsonb),
   campaign._counted(bigint, text),
   campaign._notice(text, boolean),

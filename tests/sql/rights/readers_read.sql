@@ -1,6 +1,6 @@
 begin;
 \ir ../_fixtures.sql
-select plan(5);
+select plan(6);
 select id as job from campaign.start_campaign('guests', 'thanks') \gset
 create role rita in role campaign_reader;
 set local role rita;
@@ -11,6 +11,7 @@ select ok((select bool_and(holds) from campaign.check_campaign(:'job')), 'check_
 select is((select name from campaign.email_integrations), 'relay', 'names of relays');
 select is((select what from campaign.explain_recipient(:'job', 'ada@example.com')), 'in the audience: pending', 'what happened to somebody');
 select isnt_empty('select campaign.preview(''thanks''), campaign.help()', 'mails, and help');
+select is(campaign._setting_interval('clock'), null, 'of settings they learn intervals only');
 
 select * from finish();
 rollback;

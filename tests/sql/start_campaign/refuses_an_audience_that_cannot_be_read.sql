@@ -1,7 +1,8 @@
 begin;
 \ir ../_fixtures.sql
-select plan(11);
+select plan(13);
 
+create function public.have_no_luck() returns text language plpgsql as $$ begin raise exception 'no luck'; end $$;
 create function public.rename_everybody() returns text language sql volatile as $$ update public.guest set name = 'x' returning 'x' $$;
 
 select refused(format('select campaign.start_campaign(''custom'', ''thanks'', audience_query => %L)', w.query), 'CP010', w.says || '{one SELECT}'::text[], w.what)
@@ -12,6 +13,8 @@ from (values
   ('two statements', 'select ''1'' as recipient_key, ''a@example.com'' as email, ''{}''::jsonb as vars) q; delete from public.guest; select (1', '{}'),
   ('a statement that changes data', 'with gone as (delete from public.guest returning *) select id::text as recipient_key, email, ''{}''::jsonb as vars from gone', '{}'),
   ('a function that changes data', 'select public.rename_everybody() as recipient_key, ''a@example.com'' as email, ''{}''::jsonb as vars', '{read-only}'),
+  ('more than memory holds', 'select repeat(''x'', 2000000000) as recipient_key, ''a@example.com'' as email, ''{}''::jsonb as vars', '{too large}'),
+  ('a function that fails', 'select public.have_no_luck() as recipient_key, ''a@example.com'' as email, ''{}''::jsonb as vars', '{no luck}'),
   ('a table that is missing', 'select * from public.gast', '{public.gast}'),
   ('a table without its schema', 'select * from guest', '{guest,schema}')) as w (what, query, says);
 
