@@ -224,9 +224,13 @@ impl File<'_> {
 /// By the last part, so that a key in a wrong table is found too.
 fn unknown(key: &str) -> String {
     let name = key.rsplit('.').next().unwrap_or(key);
-    let right = SETTINGS.map(|right| (right.rsplit('.').next().unwrap_or(right), right));
+    let last_part = |right: &'static str| (right.rsplit('.').next().unwrap_or(right), right);
+    let sections = SETTINGS
+        .iter()
+        .filter_map(|right| right.split_once('.').map(|(section, _)| (section, section)));
+    let right = SETTINGS.into_iter().map(last_part).chain(sections);
     format!(
         "campaign-runner has no setting {key}; {}",
-        suggestion(nearest(name, right.into_iter()), SETTINGS.into_iter())
+        suggestion(nearest(name, right), SETTINGS.into_iter())
     )
 }

@@ -228,6 +228,10 @@ fn a_wrong_key_is_refused_with_the_nearest_right_one() {
             "line 1: campaign-runner has no setting pol; did you mean poll?",
         ),
         (
+            "[lgo]",
+            "line 1: campaign-runner has no setting lgo; did you mean log?",
+        ),
+        (
             "[log]\nlevle = 'info'",
             "line 2: campaign-runner has no setting log.levle; did you mean log.level?",
         ),
