@@ -6,6 +6,7 @@ mod engine;
 mod fence;
 mod listener;
 mod logging;
+mod probe;
 mod secret;
 mod smtp;
 mod storage;
