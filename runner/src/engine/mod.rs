@@ -167,7 +167,7 @@ struct Engine {
 enum Done {
     /// It has told what came of it, if anybody is to know.
     Silent,
-    Call(Kind, Result<Event, StorageError>),
+    Call(Kind, Box<Result<Event, StorageError>>),
 }
 
 /// What a call was for: says what becomes of an error.
@@ -407,13 +407,13 @@ impl Engine {
         call: impl Future<Output = Result<Event, StorageError>> + Send + 'static,
     ) {
         self.tasks
-            .spawn(async move { Done::Call(kind, call.await) });
+            .spawn(async move { Done::Call(kind, Box::new(call.await)) });
     }
 
     fn done(&mut self, done: Result<Done, tokio::task::JoinError>) {
         let now = Instant::now();
         let (kind, result) = match done {
-            Ok(Done::Call(kind, result)) => (kind, result),
+            Ok(Done::Call(kind, result)) => (kind, *result),
             Ok(Done::Silent) => return,
             // A bug. What the task held is unknown: the process ends, and what is open becomes uncertain.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
