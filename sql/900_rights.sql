@@ -30,7 +30,7 @@ grant select on campaign.email_jobs, campaign.email_templates, campaign.segments
   campaign.email_events, campaign.campaign_progress, campaign.campaign_stats, campaign.recipient_state, campaign.failed_deliveries,
   campaign.uncertain_deliveries, campaign.runners, campaign.test_mails to campaign_reader;
 grant execute on function campaign.check_campaign(uuid), campaign.explain_recipient(uuid, text), campaign.preview(text, text, jsonb),
-  campaign.help(), campaign._setting_interval(text) to campaign_reader;
+  campaign.help(), campaign.check_installation(), campaign._setting_interval(text) to campaign_reader;
 grant select (id, name, type, rate_limit, is_default, created_at) on campaign.email_integrations to campaign_reader;
 
 -- Who asks to be left alone is heard at once.
@@ -87,6 +87,8 @@ grant execute on function
   campaign.tick(uuid),
   campaign.job_spec(bigint),
   campaign.integration_spec(uuid),
+  campaign.list_integrations(),
+  campaign.check_installation(),
   campaign.take_test_mail(uuid),
   campaign.report_test_mail(uuid, uuid, jsonb)
 to campaign_runner;

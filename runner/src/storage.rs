@@ -1,5 +1,6 @@
 //! All SQL of the runner: each function is one call of one database function.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -148,6 +149,21 @@ pub struct Connections {
     pub allowed: Option<usize>,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+pub struct IntegrationName {
+    pub id: Uuid,
+    pub name: String,
+    pub is_default: bool,
+}
+
+/// One line of `check_installation`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Check {
+    pub name: String,
+    pub holds: bool,
+    pub detail: String,
+}
+
 /// A test of `test_integration`.
 #[derive(Debug)]
 pub struct IntegrationTest {
@@ -160,8 +176,7 @@ pub struct IntegrationTest {
 /// One step of a test of an integration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StepResult {
-    /// resolve, connect, tls, login or mail.
-    pub step: &'static str,
+    pub step: Cow<'static, str>,
     /// ok, failed or skipped.
     pub result: &'static str,
     pub detail: String,
@@ -449,6 +464,16 @@ impl Storage {
         )
         .await
         .map(drop)
+    }
+
+    pub async fn list_integrations(&self) -> Result<Vec<IntegrationName>, StorageError> {
+        self.call_json("select campaign.list_integrations()", &[])
+            .await
+    }
+
+    pub async fn check_installation(&self) -> Result<Vec<Check>, StorageError> {
+        let sql = "select coalesce(jsonb_agg(c), '[]') from campaign.check_installation() c";
+        self.call_json(sql, &[]).await
     }
 
     /// What this runner has taken and not reported is answered again.
