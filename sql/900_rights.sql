@@ -31,7 +31,7 @@ grant select on campaign.email_jobs, campaign.email_templates, campaign.segments
   campaign.uncertain_deliveries, campaign.runners, campaign.test_mails to campaign_reader;
 grant execute on function campaign.check_campaign(uuid), campaign.explain_recipient(uuid, text), campaign.preview(text, text, jsonb),
   campaign.help(), campaign._setting_interval(text) to campaign_reader;
-grant select (id, name, type, rate_limit, is_default, created_at) on campaign.email_integrations to campaign_reader;
+grant select (id, name, type, rate_limit, max_connections, daily_quota, is_default, revision, created_at) on campaign.email_integrations to campaign_reader;
 
 -- Who asks to be left alone is heard at once.
 grant insert on campaign.suppressions to campaign_operator;

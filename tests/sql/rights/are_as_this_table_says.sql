@@ -95,7 +95,7 @@ select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'campa
   and rights('campaign_admin', p.oid) <> rights('campaign_operator', p.oid) $$, 'admins none that operators have not');
 select set_eq($$ select a.attname::text from pg_attribute a where a.attrelid = 'campaign.email_integrations'::regclass and a.attnum > 0 and not a.attisdropped
     and has_column_privilege('campaign_reader', a.attrelid, a.attnum, 'select') $$,
-  '{id,name,type,rate_limit,is_default,created_at}'::text[], 'of a relay all but its config is readable');
+  '{id,name,type,rate_limit,max_connections,daily_quota,is_default,revision,created_at}'::text[], 'of a relay all but its config is readable');
 select is_empty($$ select c.relname, r from pg_class c, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,public}'::text[]) r
   where c.relnamespace = 'campaign'::regnamespace and c.relkind = 'S' and has_sequence_privilege(r, c.oid, 'usage, select, update') $$, 'no sequence');
 
