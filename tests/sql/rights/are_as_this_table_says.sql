@@ -4,6 +4,7 @@ select plan(8);
 
 create temporary table expected (name text, admin text, operator text, runner text, reader text, public text default '');
 insert into expected (name, admin, operator, runner, reader) values
+  ('add_integration',      'x', '', '', ''),
   ('cancel_campaign',      'x', 'x', '', ''),
   ('check_campaign',       'x', 'x', '', 'x'),
   ('claim_chunks',         '', '', 'x', ''),
@@ -44,6 +45,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('runner',               '', '', '', ''),
   ('segments',             'rawd', 'r', '', 'r'),
   ('setting',              'rawd', '', '', ''),
+  ('smtp_providers',       'rawd', 'r', '', 'r'),
   ('suppressions',         'rawd', 'ra', '', 'r'),
   ('template_version',     '', '', '', ''),
   ('test_mail',            '', '', '', ''),
