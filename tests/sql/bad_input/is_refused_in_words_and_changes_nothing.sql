@@ -124,6 +124,9 @@ from (values
   ($$ select campaign.send_test('letter', 'no address') $$, 'CP008', 'test to no address'),
   ($$ select campaign.send_test('letter', 'GONE@example.com') $$, 'CP008', 'test to a suppressed address'),
   ($$ select campaign.send_test('letter', 'ada@example.com', integration => 'none') $$, 'CP004', 'test over nothing'),
+  ($$ select campaign.test_integration('none') $$, 'CP004', 'test of an unknown relay'),
+  ($$ select campaign.test_integration('relay', 'no address') $$, 'CP008', 'test of a relay by a mail to no address'),
+  ($$ select campaign.test_integration('relay', 'GONE@example.com') $$, 'CP008', 'test of a relay by a mail to a suppressed address'),
   ($$ select campaign.explain_recipient((select id from job limit 1), ' ') $$, 'CP008', 'explain nobody'),
   ($$ insert into campaign.email_templates (name, slug, subject, html) values ('X', 'x', 'Hi', E'<p>\n  {% if name %}') $$, 'CP009', 'template with a syntax error'),
   ($$ insert into campaign.email_templates (name, slug, subject, html) values ('X', 'x', 'Hi', E'<p>\n  {{ nmae }}') $$, 'CP009', 'template with an unknown variable'),
@@ -168,6 +171,8 @@ from (values
   ($$ select campaign.heartbeat(runner(9), '[]') $$, 'CP020', 'unknown runner'),
   ($$ select campaign.claim_chunks(runner(9), 1, '[]') $$, 'CP020', 'unknown runner asks for work'),
   ($$ select campaign.take_test_mail(runner(9)) $$, 'CP020', 'unknown runner asks for a test'),
+  ($$ select campaign.take_integration_test(runner(9)) $$, 'CP020', 'unknown runner asks for a test of a relay'),
+  ($$ select campaign.report_integration_test(runner(1), runner(9), '[{"step": "dance", "result": "ok"}]') $$, 'CP022', 'unknown step'),
   ($$ select campaign.report(runner(1), '[{"job_no": 99, "chunk_no": 1, "epoch": 1}]') $$, 'CP022', 'unknown lease'),
   ($$ select campaign.report_test_mail(runner(1), runner(9), '{"outcome": "lost"}') $$, 'CP022', 'unknown outcome')) as s (statement, code, what);
 

@@ -19,6 +19,8 @@ insert into call values
   ('resolve_uncertain', format('{"job": "''%s''::uuid", "decision": "''sent''", "emails": "null::text[]"}', job_id(:job))::jsonb),
   ('explain_recipient', format('{"job": "''%s''::uuid", "email": "''p1@example.com''"}', job_id(:job))::jsonb),
   ('send_test', '{"template": "''letter''", "email": "''ada@example.com''", "vars": "''{}''::jsonb", "integration": "''relay''"}'),
+  ('test_integration', '{"integration": "''relay''", "email": "''ada@example.com''"}'),
+  ('report_integration_test', '{"p_runner_id": "public.runner(1)", "p_id": "public.runner(1)", "p_steps": "''[{\"step\": \"mail\", \"result\": \"ok\"}]''::jsonb"}'),
   ('add_integration', '{"provider": "''smtp''", "username": "''u''", "password": "''env:P''", "from_email": "''ada@example.com''", "name": "''new''", "host": "''h''", "from_name": "''A''", "reply_to": "''ada@example.com''"}'),
   ('preview', '{"template": "''letter''", "email": "''ada@example.com''", "vars": "''{}''::jsonb"}'),
   ('register_runner', '{"p_runner_id": "public.runner(3)", "p_host": "''host''", "p_pid": "1", "p_version": "''1''", "p_protocol": "1"}'),
@@ -69,6 +71,8 @@ create function forms(p_type text, p_name text, p_value text) returns setof text
     ('p_outcome', jsonb_build_object('outcome', p_value, 'phase', p_value, 'enhanced', p_value, 'detail', p_value)),
     ('p_outcome', jsonb_build_object('outcome', 'sent', 'phase', p_value, 'enhanced', p_value, 'detail', p_value)),
     ('p_outcome', jsonb_build_object('outcome', 'sent', 'code', p_value)),
+    ('p_steps', jsonb_build_array(jsonb_build_object('step', p_value, 'result', p_value))),
+    ('p_steps', jsonb_build_array(jsonb_build_object('step', 'mail', 'result', 'failed', 'detail', p_value))),
     ('p_known', jsonb_build_array(jsonb_build_object('job_no', p_value, 'chunk_no', p_value, 'epoch', p_value))),
     ('p_items', jsonb_build_array(p_value)),
     ('p_items', jsonb_build_array(item(1, 1, 3) || jsonb_build_object('outcomes', jsonb_build_array(
@@ -76,7 +80,7 @@ create function forms(p_type text, p_name text, p_value text) returns setof text
     ('p_items', jsonb_build_array(item(1, 1, 3) || jsonb_build_object('outcomes', p_value))),
     ('p_items', jsonb_build_array(item(1, 1, 3) || jsonb_build_object('next_mark', p_value)))) v (name, j)
   where p_type in ('json', 'jsonb')
-    and (v.name in ('', p_name) or p_name not in ('vars', 'config', 'p_outcome', 'p_known', 'p_items'))
+    and (v.name in ('', p_name) or p_name not in ('vars', 'config', 'p_outcome', 'p_steps', 'p_known', 'p_items'))
 $$;
 
 -- All that a call of this function may not change.

@@ -1,6 +1,6 @@
 -- Only another client can see notices: its statements run in a transaction of their own.
 begin;
-select plan(20);
+select plan(21);
 
 -- Each call is announced, so that its notices can be told apart. A shell argument is one line.
 select replace($$
@@ -50,6 +50,7 @@ update campaign.email_jobs set allow_repeat = false;
 insert into campaign.suppressions (email) values ('g1@example.com'), ('g2@example.com');
 select pg_temp.say('retry suppressed'), campaign.retry_failed(pg_temp.job());
 select pg_temp.say('resend suppressed'), campaign.resolve_uncertain(pg_temp.job(), 'resend');
+select pg_temp.say('test relay'), campaign.test_integration();
 select pg_temp.say('add'), campaign.add_integration('gmail', 'ada@example.com', 'env:GMAIL');
 select pg_temp.say('add with a password'), campaign.add_integration('improvmx', 'ada@example.com', 'secret', is_default => true);
 insert into campaign.smtp_providers (name, title) values ('free', 'Free');
@@ -76,6 +77,7 @@ from (values
   ('plan without a rate', '3 recipients of segment four would get ''hi'' (left out: 1 invalid): 1 chunk, as fast as the relay takes them; nothing was started', true),
   ('plan nobody', '0 recipients of segment nobody would get ''hi'' (left out: 1 invalid): start_campaign would refuse; nothing was started', false),
   ('test', 'template hi will be sent to one address over relay: select state, detail from campaign.test_mails where id = ''ID''', true),
+  ('test relay', 'integration relay will be tested with one mail: select step, result, detail from campaign.integration_test_steps where id = ''ID''', false),
   ('pause', 'campaign ID is paused; resume_campaign(''ID'') goes on', false),
   ('pause twice', 'campaign ID is paused already: paused by ' || session_user, false),
   ('resume', 'campaign ID goes on: 3 of 3 recipients are left', true),
