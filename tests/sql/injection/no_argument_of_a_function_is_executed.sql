@@ -20,6 +20,7 @@ insert into call values
   ('explain_recipient', format('{"job": "''%s''::uuid", "email": "''p1@example.com''"}', job_id(:job))::jsonb),
   ('send_test', '{"template": "''letter''", "email": "''ada@example.com''", "vars": "''{}''::jsonb", "integration": "''relay''"}'),
   ('preview', '{"template": "''letter''", "email": "''ada@example.com''", "vars": "''{}''::jsonb"}'),
+  ('judge_reply', '{"phase": "''rcpt''", "reply": "''550 no''"}'),
   ('register_runner', '{"p_runner_id": "public.runner(3)", "p_host": "''host''", "p_pid": "1", "p_version": "''1''", "p_protocol": "1"}'),
   ('heartbeat', '{"p_runner_id": "public.runner(1)", "p_known": "''[]''::jsonb"}'),
   ('claim_chunks', '{"p_runner_id": "public.runner(1)", "p_want": "1", "p_known": "''[]''::jsonb"}'),
