@@ -22,6 +22,7 @@ as $$
     ('See of whom nobody can know', 'select * from campaign.uncertain_deliveries where job_id = ''JOB'''),
     ('Decide about them', 'select campaign.resolve_uncertain(''JOB'', ''sent'')  -- or ''resend'''),
     ('See what happened to one person', 'select * from campaign.explain_recipient(''JOB'', ''ada@example.com'')'),
+    ('See what a reply of a relay means', 'select * from campaign.judge_reply(''rcpt'', ''550 5.1.1 No such user'')'),
     ('See the results', 'select * from campaign.campaign_stats'),
     ('See whether anybody sends', 'select * from campaign.runners'),
     ('Prove the books', 'select * from campaign.check_campaign(''JOB'')'),

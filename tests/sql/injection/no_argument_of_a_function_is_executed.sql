@@ -23,6 +23,7 @@ insert into call values
   ('report_integration_test', '{"p_runner_id": "public.runner(1)", "p_id": "public.runner(1)", "p_steps": "''[{\"step\": \"mail\", \"result\": \"ok\"}]''::jsonb"}'),
   ('add_integration', '{"provider": "''smtp''", "username": "''u''", "password": "''env:P''", "from_email": "''ada@example.com''", "name": "''new''", "host": "''h''", "from_name": "''A''", "reply_to": "''ada@example.com''"}'),
   ('preview', '{"template": "''letter''", "email": "''ada@example.com''", "vars": "''{}''::jsonb"}'),
+  ('judge_reply', '{"phase": "''rcpt''", "reply": "''550 no''"}'),
   ('register_runner', '{"p_runner_id": "public.runner(3)", "p_host": "''host''", "p_pid": "1", "p_version": "''1''", "p_protocol": "1"}'),
   ('heartbeat', '{"p_runner_id": "public.runner(1)", "p_known": "''[]''::jsonb"}'),
   ('claim_chunks', '{"p_runner_id": "public.runner(1)", "p_want": "1", "p_known": "''[]''::jsonb"}'),
