@@ -7,18 +7,19 @@ as $$
 declare
   v_fault text;
 begin
-  if (tg_op <> 'INSERT' and old.builtin) or (tg_op <> 'DELETE' and new.builtin) then
+  if tg_op <> 'INSERT' and old.builtin then
     raise exception using
       errcode = 'CP008',
-      message = format('provider %s is not yours to write', case tg_op when 'INSERT' then new.name else old.name end),
-      detail = 'Rows with builtin are shipped with the extension, and are not in dumps.',
-      hint = 'Add a row of another name, e.g.: insert into campaign.smtp_providers (name, title, host, rate_limit) values (''mine'', ''Mine'', ''smtp.example.com'', 10).';
+      message = format('provider %s is shipped with pg_campaign: it cannot be changed or deleted', old.name),
+      detail = 'The next version may ship another, and dumps have none of them.',
+      hint = format('Add a row of your own, e.g.: insert into campaign.smtp_providers (name, title, host, port, rate_limit) select ''mine'', title, host, port, 10 from campaign.smtp_providers where name = %L.', old.name);
   end if;
   if tg_op = 'DELETE' then
     return old;
   end if;
 
   v_fault := case
+    when new.builtin then 'builtin is for the providers shipped with pg_campaign'
     when coalesce(btrim(new.name), '') = '' then 'it has no name'
     when new.name <> lower(new.name) then 'its name is not in lower case'
     when coalesce(btrim(new.title), '') = '' then 'it has no title'

@@ -12,7 +12,7 @@ set local role ana;
 select lives_ok($$ insert into campaign.smtp_providers (name, title, host, rate_limit) values ('mine', 'Mine', 'smtp.mine.example', 10) $$, 'one of one''s own');
 select lives_ok($$ update campaign.smtp_providers set rate_limit = 20, note = 'new' where name = 'mine' $$, 'that changes');
 select is((select rate_limit from campaign.add_integration('mine', 'a@mine.example', 'env:MINE')), 20::numeric, 'is used like the others');
-select refused(s.statement, 'CP008', '{not yours,another name}', s.what)
+select refused(s.statement, 'CP008', '{shipped with pg_campaign,insert into}', s.what)
 from (values
   ('update campaign.smtp_providers set rate_limit = 500 where name = ''gmail''', 'a shipped one cannot be changed'),
   ('delete from campaign.smtp_providers where name = ''gmail''', 'nor deleted'),
