@@ -4,12 +4,17 @@ create table campaign.email_integrations (
   type text not null default 'smtp',
   config jsonb not null,
   rate_limit numeric default 5,
+  max_connections integer,
+  daily_quota integer,
   is_default boolean not null default false,
+  revision bigint not null default 1,
   created_at timestamptz not null default campaign.now(),
   constraint name_is_unique unique (name),
   constraint name_is_not_empty check (btrim(name) <> ''),
   constraint type_is_smtp check (type = 'smtp'),
   constraint rate_limit_is_positive check (rate_limit > 0),
+  constraint max_connections_is_possible check (max_connections between 1 and 1000),
+  constraint daily_quota_is_positive check (daily_quota >= 1),
   constraint config_names_host check (coalesce(config ->> 'host', '') <> ''),
   constraint config_names_port check (
     case when jsonb_typeof(config -> 'port') = 'number'
