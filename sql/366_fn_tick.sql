@@ -25,6 +25,7 @@ begin
 
     perform campaign.recover_stale();
     perform campaign._end_test_mails();
+    perform campaign._end_integration_tests();
 
     for v_job in
       select j.job_no
@@ -62,9 +63,10 @@ begin
   return jsonb_build_object(
     'stopped', campaign._stopped_jobs(p_runner_id),
     'test_mail', exists (
-      select from campaign.test_mail m where m.outcome is null and (m.runner_id is null or m.runner_id = p_runner_id)));
+      select from campaign.test_mail m where m.outcome is null and (m.runner_id is null or m.runner_id = p_runner_id)),
+    'integration_test', campaign._integration_test_waits(p_runner_id));
 end
 $$;
 
 comment on function campaign.tick(uuid) is
-'Does everything that follows from the state: recovers leases of dead runners, starts scheduled jobs, brings retries back, adds counters up, finishes jobs. Each runner calls it once a second; pg_cron or a person may too, at any time. Returns {stopped: jobs that the runner must not go on with, test_mail: whether a test mail waits for a runner}.';
+'Does everything that follows from the state: recovers leases of dead runners, starts scheduled jobs, brings retries back, adds counters up, finishes jobs. Each runner calls it once a second; pg_cron or a person may too, at any time. Returns {stopped: jobs that the runner must not go on with, test_mail: whether a test mail waits for a runner, integration_test: whether a test of an integration does}.';

@@ -5,6 +5,9 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
   values
+    ('Add a relay', 'select campaign.add_integration(''improvmx'', ''hello@example.com'', ''env:RELAY_PASSWORD'')'),
+    ('See whether it works', 'select campaign.test_integration(''RELAY'')'),
+    ('… step by step', 'select step, result, detail from campaign.integration_test_steps'),
     ('See whom a campaign would mail', 'select * from campaign.plan_campaign(''SEGMENT'', ''TEMPLATE'', event_id => ''…'')'),
     ('Look at a mail', 'select * from campaign.preview(''TEMPLATE'')'),
     ('Send one mail to yourself', 'select campaign.send_test(''TEMPLATE'', ''you@example.com'')'),
@@ -19,6 +22,7 @@ as $$
     ('See of whom nobody can know', 'select * from campaign.uncertain_deliveries where job_id = ''JOB'''),
     ('Decide about them', 'select campaign.resolve_uncertain(''JOB'', ''sent'')  -- or ''resend'''),
     ('See what happened to one person', 'select * from campaign.explain_recipient(''JOB'', ''ada@example.com'')'),
+    ('See what a reply of a relay means', 'select * from campaign.judge_reply(''rcpt'', ''550 5.1.1 No such user'')'),
     ('See the results', 'select * from campaign.campaign_stats'),
     ('See whether anybody sends', 'select * from campaign.runners'),
     ('Prove the books', 'select * from campaign.check_campaign(''JOB'')'),

@@ -8,7 +8,9 @@
     reason = "pgrx keeps the SQLSTATE of an unboxed ErrorReport only"
 )]
 
+use message::reply::{Answer, Phase};
 use message::template::{Source, Template};
+use message::verdict::{RuleRow, Rules};
 use message::{address, header};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -26,7 +28,9 @@ extension_sql!(
         check_header,
         check_template,
         template_variables,
-        render
+        render,
+        check_smtp_rule,
+        judge_reply
     ]
 );
 include!(concat!(env!("OUT_DIR"), "/install.rs"));
@@ -115,6 +119,66 @@ fn render(
         rendered.subject,
         rendered.html,
         rendered.text,
+    )))
+}
+
+/// What is wrong with a rule about SMTP replies, in words; null if it is sound.
+#[pg_extern(name = "_check_smtp_rule", immutable, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn check_smtp_rule(
+    phase: Option<&str>,
+    code: Option<&str>,
+    enhanced: Option<&str>,
+    reply: Option<&str>,
+    verdict: Option<&str>,
+) -> Result<Option<String>, ErrorReport> {
+    let row = RuleRow {
+        id: 0,
+        phase: phase.map(str::to_owned),
+        code: code.map(str::to_owned),
+        enhanced: enhanced.map(str::to_owned),
+        reply: reply.map(str::to_owned),
+        verdict: required("verdict", verdict)?.to_owned(),
+        class: String::new(),
+    };
+    let error = Rules::compile(&[row]).err();
+    Ok(error.map(|error| format!("{}: {}", error.column, error.reason)))
+}
+
+/// What rules say of a reply that comes in a phase; null: no reply comes. No row: there is no such phase, or it is no reply.
+#[pg_extern(name = "_judge_reply", immutable, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn judge_reply(
+    phase: Option<&str>,
+    reply: Option<&str>,
+    rules: Option<JsonB>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(verdict, &'static str),
+            name!(class, Option<String>),
+            name!(rule, Option<i64>),
+            name!(code, Option<i32>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let rows: Vec<RuleRow> = serde_json::from_value(required("rules", rules)?.0)
+        .map_err(|error| invalid("these are no rules").set_detail(error.to_string()))?;
+    let rules = Rules::compile(&rows).map_err(|error| invalid(error.to_string()))?;
+    let answer = reply.map(Answer::read);
+    let (Ok(phase), None | Some(Some(_))) = (required("phase", phase)?.parse::<Phase>(), &answer)
+    else {
+        return Ok(TableIterator::new([]));
+    };
+    let answer = answer.flatten();
+    let judgement = rules.judge(phase, answer.as_ref());
+    Ok(TableIterator::once((
+        judgement.verdict.as_str(),
+        judgement.class,
+        judgement.rule,
+        answer.map(|answer| i32::from(answer.code)),
     )))
 }
 

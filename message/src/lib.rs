@@ -10,3 +10,4 @@ pub mod reply;
 mod tags;
 pub mod template;
 mod text;
+pub mod verdict;

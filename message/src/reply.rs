@@ -1,14 +1,20 @@
-//! What an SMTP reply, or its absence, says about a recipient.
+//! SMTP replies, and where in the dialogue they come.
+
+use std::str::FromStr;
 
 /// Where in the SMTP dialogue an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Resolving, TCP connect, TLS.
+    /// Looking the relay's name up.
+    Resolve,
+    /// TCP connect.
     Connect,
+    /// STARTTLS and the handshake.
+    Tls,
     /// Waiting for the 220 banner.
     Greeting,
-    /// EHLO, STARTTLS, AUTH.
     Ehlo,
+    Auth,
     Mail,
     Rcpt,
     /// DATA sent, 354 not yet received.
@@ -22,12 +28,43 @@ pub enum Phase {
 }
 
 impl Phase {
+    pub const ALL: [Phase; 12] = [
+        Phase::Resolve,
+        Phase::Connect,
+        Phase::Tls,
+        Phase::Greeting,
+        Phase::Ehlo,
+        Phase::Auth,
+        Phase::Mail,
+        Phase::Rcpt,
+        Phase::Data,
+        Phase::Body,
+        Phase::Dot,
+        Phase::Render,
+    ];
+
+    /// While the session is opened no recipient is concerned.
+    pub fn opens_session(self) -> bool {
+        matches!(
+            self,
+            Phase::Resolve
+                | Phase::Connect
+                | Phase::Tls
+                | Phase::Greeting
+                | Phase::Ehlo
+                | Phase::Auth
+        )
+    }
+
     /// The name as stored in `attempt.phase`.
     pub fn as_str(self) -> &'static str {
         match self {
+            Phase::Resolve => "resolve",
             Phase::Connect => "connect",
+            Phase::Tls => "tls",
             Phase::Greeting => "greeting",
             Phase::Ehlo => "ehlo",
+            Phase::Auth => "auth",
             Phase::Mail => "mail",
             Phase::Rcpt => "rcpt",
             Phase::Data => "data",
@@ -35,6 +72,17 @@ impl Phase {
             Phase::Dot => "dot",
             Phase::Render => "render",
         }
+    }
+}
+
+impl FromStr for Phase {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Phase, ()> {
+        Phase::ALL
+            .into_iter()
+            .find(|phase| phase.as_str() == name)
+            .ok_or(())
     }
 }
 
@@ -69,6 +117,7 @@ impl Outcome {
 /// A server's reply (RFC 5321 section 4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
+    /// Three digits, 200 to 599. Servers use codes that RFC 5321 does not allow, such as 571.
     pub code: u16,
     /// Enhanced status code (RFC 3463), such as `5.1.1`.
     pub enhanced: Option<String>,
@@ -78,6 +127,25 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Reads a reply as it is logged: one or more lines, each with its code. `None`: it does not begin with a code.
+    pub fn read(reply: &str) -> Option<Answer> {
+        let reply = reply.trim();
+        let code = reply.get(..3)?;
+        if !code.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let text: Vec<&str> = reply
+            .lines()
+            .map(|line| match line.strip_prefix(code) {
+                Some("") => "",
+                Some(rest) => rest.strip_prefix(['-', ' ']).unwrap_or(line),
+                None => line,
+            })
+            .collect();
+        let code = code.parse().ok().filter(|code| (200..600).contains(code))?;
+        Some(Answer::parse(code, &text.join("\n")))
+    }
+
     /// Takes the enhanced status code from the beginning of the text. RFC 2034 section 4 wants its class to agree
     /// with the reply code; one that does not is no enhanced code.
     pub fn parse(code: u16, text: &str) -> Answer {
@@ -119,10 +187,10 @@ fn enhanced_code(text: &str) -> Option<&str> {
 /// before the dot counts as a 451 (section 3.8); at the dot nothing can be known (RFC 1047).
 pub fn classify(phase: Phase, answer: Option<&Answer>) -> Outcome {
     match phase {
-        Phase::Connect | Phase::Greeting | Phase::Ehlo => return Outcome::Returned,
+        phase if phase.opens_session() => return Outcome::Returned,
         // The same data would fail again.
         Phase::Render => return Outcome::Failed,
-        Phase::Mail | Phase::Rcpt | Phase::Data | Phase::Body | Phase::Dot => {}
+        _ => {}
     }
     match (answer.map(|answer| answer.code), phase) {
         // The server closes the channel, whatever was asked (RFC 5321 section 3.8).

@@ -19,13 +19,15 @@ from unnest(array[
   '''; drop table public.canary; --', '"; drop table public.canary; --', '$$; drop table public.canary; --', '\''; drop table public.canary; --', 'x'') ; delete from public.canary; --',
   '%s %I %L %1$s', '{{ 7*7 }}', '$1', '\', E'a\r\nBcc: eve@example.com', repeat('''', 5000), E'\u2019 or 1=1 --']) with ordinality as t (value, n);
 grant select on hostile to public;
-select plan(19);
+select plan(21);
 
 select throws_ok(format('insert into campaign.email_templates (name, slug, subject, html) values (%L, %L, ''Hi'', ''Hi'')', value, value), 'CP008', null, 'no slug: ' || left(value, 30)) from hostile where n in (1, 10);
 select refused(format('update campaign.segments set on_sent = %L', value), 'CP008', '{}', 'no function: ' || left(value, 30)) from hostile where n in (1, 2, 5);
 select refused(format('insert into campaign.setting (name, value) values (''event_check'', %L)', value), 'CP008', '{}', 'no function: ' || left(value, 30)) from hostile where n in (1, 2, 5);
 select throws_ok(format('insert into campaign.setting (name, value) values (%L, ''x'')', value), null, null, 'no setting: ' || left(value, 30)) from hostile where n = 1;
 
+select throws_ok(format('insert into campaign.smtp_rules (code, verdict, class) values (%L, ''fail'', %L)', value, value), 'CP008', null, 'no rule: ' || left(value, 30)) from hostile where n in (1, 5);
+insert into campaign.smtp_rules (reply, verdict, class, advice, note) select regexp_replace(left(value, 400), '(\W)', '\\\1', 'g'), 'fail', 'x', value, value from hostile where n in (1, 2, 3, 4, 7, 8);
 insert into campaign.setting (name, value) values ('event_check', format('%I.event_exists', 'x'' drop table public.canary --'));
 update campaign.email_integrations set is_default = false;
 insert into campaign.email_integrations (name, config)
