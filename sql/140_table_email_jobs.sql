@@ -60,7 +60,7 @@ comment on column campaign.email_jobs.job_no is 'Number of the campaign: first c
 comment on column campaign.email_jobs.subject is 'Subject template of this campaign: the template''s, or the one given at the start.';
 comment on column campaign.email_jobs.status is
 'scheduled → pending → running ⇄ partial (unfinished, nobody works on it right now) ⇄ paused → completed | failed (nothing was sent) | cancelled.';
-comment on column campaign.email_jobs.status_reason is 'Why it is paused, cancelled, failed, or cannot finish.';
+comment on column campaign.email_jobs.status_reason is 'Why it is paused, cancelled, failed, cannot finish, or for what it is waiting.';
 comment on column campaign.email_jobs.total_contacts is 'The audience as frozen at the start.';
 comment on column campaign.email_jobs.sent_count is 'Recipients whose mail the relay accepted. At most a second old while running, exact at the end; so are the other counts.';
 comment on column campaign.email_jobs.failed_count is 'Recipients given up: refused for good, or out of attempts.';
@@ -71,7 +71,7 @@ comment on column campaign.email_jobs.excluded is 'Who was left out at the start
 comment on column campaign.email_jobs.cursor is 'Highest position such that every position up to it has been attempted; retries do not hold it back.';
 comment on column campaign.email_jobs.errors is 'Failed recipients, at most 100, newest first: [{email, error, attempts, timestamp}].';
 comment on column campaign.email_jobs.config is
-'{concurrency: connections of one runner, chunk_size, max_retries: attempts in all, rate_limit: mails a second or null; from_name, reply_to, headers: instead of the integration''s}.';
+'{concurrency: connections of one runner, chunk_size, max_retries: attempts in all when the relay does not answer, time_limit: how long it is tried again when it refuses for now, rate_limit: mails a second or null; from_name, reply_to, headers: instead of the integration''s}.';
 comment on column campaign.email_jobs.on_uncertain is 'What happens to uncertain recipients: hold (a person decides), resend, assume_sent.';
 comment on column campaign.email_jobs.dedupe_key is 'Who has mail of another campaign with the same key is left out. Default: event, segment, template.';
 comment on column campaign.email_jobs.allow_repeat is 'Whether it may mail those who have mail of another campaign with the same dedupe_key.';

@@ -23,39 +23,48 @@ declare
   v_sent bigint[];
   v_failed bigint[];
   v_again bigint[];
+  v_delays interval[];
   v_resent bigint[];
   v_doubted bigint[];
   v_bad record;
 begin
-  select o.pos, o.outcome into v_bad
-  from jsonb_to_recordset(p_outcomes) as o (pos bigint, outcome text)
+  select o.pos, o.outcome, o.verdict into v_bad
+  from jsonb_to_recordset(p_outcomes) as o (pos bigint, outcome text, verdict text, class text)
   where o.outcome is null
     or o.outcome not in ('sent', 'failed', 'deferred', 'uncertain', 'returned')
+    or (o.outcome, o.verdict) not in (('sent', 'sent'), ('failed', 'fail'), ('deferred', 'defer'), ('deferred', 'slow_down'),
+      ('uncertain', 'uncertain'), ('returned', 'stop_job'), ('returned', 'reconnect'))
+    or o.class !~ '^[a-z][a-z_]{0,39}$'
     or not coalesce(o.pos between p_chunk.first_pos and p_chunk.mark
       and (p_chunk.kind = 'range' or o.pos = any (p_chunk.positions)), false)
   limit 1;
   if found then
     raise exception using
       errcode = 'CP022',
-      message = format('chunk %s of job %s cannot record outcome %L for position %s', p_chunk.chunk_no, p_chunk.job_no, v_bad.outcome, v_bad.pos),
-      detail = format('The chunk passed positions %s to %s; a runner reports sent, failed, deferred, uncertain or returned.', p_chunk.first_pos, p_chunk.mark),
+      message = format('chunk %s of job %s cannot record outcome %L, verdict %L for position %s', p_chunk.chunk_no, p_chunk.job_no, v_bad.outcome,
+        v_bad.verdict, v_bad.pos),
+      detail = format('The chunk passed positions %s to %s; a runner reports sent, failed, deferred, uncertain or returned, and a verdict that goes with it.',
+        p_chunk.first_pos, p_chunk.mark),
       hint = 'This is a bug of the runner. Nothing of the call was recorded.';
   end if;
 
-  with reported as (
-    select o.pos, o.outcome, o.phase, o.code, o.enhanced, o.detail,
-      case when o.outcome = 'deferred' then campaign._tries(p_chunk.job_no, o.pos) + 1 end as tries
-    from jsonb_to_recordset(p_outcomes) as o (pos bigint, outcome text, phase text, code integer, enhanced text, detail text)
+  with reported as materialized (
+    select distinct on (o.pos) o.*,
+      case when o.outcome = 'deferred' and not v_ended then campaign._retry_delay(p_job, o.pos, o.code, o.class, o.rule) end as delay
+    from rows from (jsonb_to_recordset(p_outcomes) as (
+      pos bigint, outcome text, phase text, code integer, enhanced text, detail text, verdict text, class text, rule integer)) with ordinality as o (
+      pos, outcome, phase, code, enhanced, detail, verdict, class, rule, nr)
+    order by o.pos, o.nr
   ),
   inserted as (
-    insert into campaign.attempt (job_no, pos, chunk_no, outcome, phase, smtp_code, enhanced_code, detail, runner_id, epoch, at)
+    insert into campaign.attempt (job_no, pos, chunk_no, outcome, phase, smtp_code, enhanced_code, detail, verdict, class, runner_id, epoch, at)
     select p_chunk.job_no, r.pos, p_chunk.chunk_no,
       case
         when r.outcome in ('deferred', 'returned') and v_ended then 'failed'
-        when r.tries >= (p_job.config ->> 'max_retries')::bigint then 'failed'
+        when r.outcome = 'deferred' and r.delay is null then 'failed'
         else r.outcome
       end,
-      r.phase, r.code, r.enhanced, left(r.detail, 500), p_runner_id, p_epoch, v_now
+      r.phase, r.code, r.enhanced, left(r.detail, 500), nullif(r.verdict, 'sent'), r.class, p_runner_id, p_epoch, v_now
     from reported r
     order by r.pos
     on conflict do nothing
@@ -66,9 +75,15 @@ begin
     coalesce(array_agg(i.pos) filter (where i.outcome = 'uncertain'), '{}'),
     coalesce(array_agg(i.pos) filter (where i.outcome = 'sent'), '{}'),
     coalesce(array_agg(i.pos) filter (where i.outcome = 'failed'), '{}'),
-    coalesce(array_agg(i.pos) filter (where i.outcome in ('deferred', 'returned')), '{}')
-  into v_facts, v_uncertain, v_sent, v_failed, v_again
-  from inserted i;
+    coalesce(array_agg(i.pos) filter (where i.outcome in ('deferred', 'returned')), '{}'),
+    -- returned is due now; but a relay that wants another connection for each mail is not asked without a breath for ever.
+    array_agg(coalesce(r.delay, case
+      when r.verdict = 'reconnect' and 3 <= (
+        select count(*) from campaign.attempt t where t.job_no = p_chunk.job_no and t.pos = r.pos and t.verdict = 'reconnect') then interval '1 min'
+      else interval '0' end)) filter (where i.outcome in ('deferred', 'returned'))
+  into v_facts, v_uncertain, v_sent, v_failed, v_again, v_delays
+  from inserted i
+  join reported r on r.pos = i.pos;
 
   if cardinality(v_facts) < jsonb_array_length(p_outcomes) then
     for v_bad in
@@ -110,16 +125,11 @@ begin
 
   if cardinality(v_again) > 0 and p_job.status <> 'cancelled' then
     insert into campaign.retry_item (job_no, pos, due)
-    select t.job_no, t.pos,
-      v_now + case t.outcome
-        when 'returned' then interval '0'
-        else campaign._retry_delay(t.smtp_code, campaign._tries(t.job_no, t.pos), t.pos)
-      end
-    from campaign.attempt t
-    where t.job_no = p_chunk.job_no and t.pos = any (v_again) and t.chunk_no = p_chunk.chunk_no
-      and not t.pos = any (v_resent)
+    select p_chunk.job_no, u.pos, v_now + u.delay
+    from unnest(v_again, v_delays) as u (pos, delay)
+    where not u.pos = any (v_resent)
       and not exists (
-        select from campaign.attempt s where s.job_no = t.job_no and s.pos = t.pos and s.outcome = 'sent')
+        select from campaign.attempt s where s.job_no = p_chunk.job_no and s.pos = u.pos and s.outcome = 'sent')
     on conflict do nothing;
   end if;
 

@@ -1,5 +1,5 @@
--- What report and release share. Locks are taken for the whole call before anything is read: the jobs of fenced items, all
--- chunks, all doubts of the positions named; each in key order.
+-- What report and release share. Locks are taken for the whole call before anything is read: the jobs of fenced items and those
+-- that an answer stops, all chunks, all doubts of the positions named; each in key order.
 create function campaign._report_items(p_runner_id uuid, p_items jsonb, p_release boolean)
 returns jsonb
 language plpgsql
@@ -7,7 +7,8 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_fenced_jobs bigint[];
+  v_locked_jobs bigint[];
+  v_told jsonb := '[]';
   v_item record;
   v_answers jsonb := '{}';
 begin
@@ -26,12 +27,13 @@ begin
   end loop;
 
   -- Being fenced lasts for ever, so it may be read without a lock.
-  select coalesce(array_agg(distinct i.job_no), '{}') into v_fenced_jobs
-  from jsonb_to_recordset(p_items) as i (job_no bigint, chunk_no bigint, epoch bigint)
+  select coalesce(array_agg(distinct i.job_no), '{}') into v_locked_jobs
+  from jsonb_to_recordset(p_items) as i (job_no bigint, chunk_no bigint, epoch bigint, outcomes jsonb)
   join campaign.chunk c on c.job_no = i.job_no and c.chunk_no = i.chunk_no
-  where not campaign._owns(c, p_runner_id, i.epoch);
+  where not campaign._owns(c, p_runner_id, i.epoch)
+    or jsonb_path_exists(i.outcomes, '$[*] ? (@.verdict == "stop_job")');
 
-  perform from campaign.email_jobs j where j.job_no = any (v_fenced_jobs) order by j.job_no for no key update;
+  perform from campaign.email_jobs j where j.job_no = any (v_locked_jobs) order by j.job_no for no key update;
 
   perform
   from campaign.chunk c
@@ -58,6 +60,32 @@ begin
     perform campaign._lock_doubts(v_item.job_no, v_item.positions);
   end loop;
 
+  -- What an answer means beyond its recipient follows once, however often it is told. A fenced runner's news are old: they pause nothing.
+  if jsonb_path_exists(p_items, '$[*].outcomes[*] ? (@.verdict == "stop_job" || @.verdict == "slow_down" || (@.verdict == "fail" && exists(@.rule)))') then
+    select coalesce(jsonb_agg(o.told || jsonb_build_object(
+        'job_no', i.job_no, 'chunk_no', i.chunk_no, 'integration_id', j.integration_id,
+        'owner', campaign._owns(c, p_runner_id, i.epoch)) order by i.nr, o.nr), '[]')
+    into v_told
+    from rows from (jsonb_to_recordset(p_items) as (job_no bigint, chunk_no bigint, epoch bigint, outcomes jsonb))
+      with ordinality as i (job_no, chunk_no, epoch, outcomes, nr)
+    join campaign.chunk c on c.job_no = i.job_no and c.chunk_no = i.chunk_no
+    join campaign.email_jobs j on j.job_no = i.job_no
+    cross join lateral jsonb_array_elements(i.outcomes) with ordinality as o (told, nr)
+    where o.told ->> 'verdict' in ('stop_job', 'slow_down', 'fail')
+      and not exists (
+        select from campaign.attempt t
+        where t.job_no = i.job_no and t.pos = (o.told ->> 'pos')::bigint and t.chunk_no = i.chunk_no);
+
+    for v_item in
+      select distinct on (job_no) (t ->> 'job_no')::bigint as job_no, (t ->> 'integration_id')::uuid as integration_id, t as told
+      from jsonb_array_elements(v_told) with ordinality as x (t, nr)
+      where t ->> 'verdict' = 'stop_job' and (t ->> 'owner')::boolean
+      order by job_no, nr
+    loop
+      perform campaign._pause_job(v_item.job_no, campaign._stop_reason(v_item.integration_id, v_item.told));
+    end loop;
+  end if;
+
   for v_item in
     select i.ord, i.item, (i.item ->> 'job_no')::bigint as job_no, (i.item ->> 'chunk_no')::bigint as chunk_no, (i.item ->> 'epoch')::bigint as epoch
     from jsonb_array_elements(p_items) with ordinality as i (item, ord)
@@ -65,7 +93,27 @@ begin
   loop
     v_answers := v_answers || jsonb_build_object(v_item.ord,
       jsonb_build_object('job_no', v_item.job_no, 'chunk_no', v_item.chunk_no, 'epoch', v_item.epoch)
-      || campaign._report_item(p_runner_id, v_item.item, p_release, v_item.job_no = any (v_fenced_jobs)));
+      || campaign._report_item(p_runner_id, v_item.item, p_release, v_item.job_no = any (v_locked_jobs)));
+  end loop;
+
+  -- Addresses in their order: two runners may tell of the same ones.
+  insert into campaign.suppressions (email, reason)
+  select distinct campaign._fold_address(r.email) as email, 'bounce'
+  from jsonb_to_recordset(v_told) as t (job_no bigint, chunk_no bigint, pos bigint, verdict text, rule integer)
+  join campaign.smtp_rules l on l.id = t.rule and l.suppress
+  join campaign.attempt a on a.job_no = t.job_no and a.pos = t.pos and a.chunk_no = t.chunk_no and a.outcome = 'failed'
+  join campaign.recipient r on r.job_no = t.job_no and r.pos = t.pos
+  where t.verdict = 'fail'
+  order by email
+  on conflict do nothing;
+
+  for v_item in
+    select distinct on (integration_id, quota) (t ->> 'integration_id')::uuid as integration_id, t ->> 'class' = 'quota' as quota, t as told
+    from jsonb_array_elements(v_told) with ordinality as x (t, nr)
+    where t ->> 'verdict' = 'slow_down'
+    order by integration_id, quota, nr
+  loop
+    perform campaign._slow_down(v_item.integration_id, v_item.told);
   end loop;
 
   return (

@@ -13,6 +13,8 @@ declare
   v_sums record;
   v_cleaned bigint;
   v_heard timestamptz;
+  v_failed bigint;
+  v_reason text;
 begin
   select j.* into strict v_job from campaign.email_jobs j where j.job_no = p_job_no;
   v_status := v_job.status;
@@ -66,6 +68,7 @@ begin
     into v_sums
     from campaign.chunk c
     where c.job_no = p_job_no;
+    v_failed := v_sums.failed;
 
     update campaign.email_jobs j
     set
@@ -88,6 +91,23 @@ begin
       status = v_status,
       completed_at = case when v_status in ('completed', 'failed', 'cancelled') then j.completed_at end
     where j.job_no = p_job_no;
+  end if;
+
+  if v_failed >= 20 and v_status in ('pending', 'running', 'partial') and campaign._trip_breaker(v_job) then
+    v_status := 'paused';
+  elsif v_cleaned > 0 and v_status = 'paused' then
+    -- A mail that was under way when the breaker tripped may have met the same answer.
+    update campaign.breaker b set look_again = true where b.job_no = p_job_no and b.said is not null and not b.look_again;
+  end if;
+  if v_status <> 'cancelled' and exists (select from campaign.breaker b where b.job_no = p_job_no and b.said is not null and b.look_again) then
+    perform campaign._put_back(p_job_no);
+  end if;
+
+  if v_status in ('pending', 'running', 'partial') then
+    v_reason := campaign._waiting_reason(v_job);
+    update campaign.email_jobs j
+    set status_reason = v_reason
+    where j.job_no = p_job_no and j.status_reason is distinct from v_reason and coalesce(j.status_reason, 'waiting') like 'waiting%';
   end if;
 
   if v_status in ('running', 'partial')

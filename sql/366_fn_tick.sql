@@ -26,6 +26,12 @@ begin
     perform campaign.recover_stale();
     perform campaign._end_test_mails();
     perform campaign._end_integration_tests();
+    delete from campaign.relay_trouble t
+    where not exists (
+      select
+      from campaign.runner r
+      join campaign.email_integrations i on i.id = t.integration_id and i.revision = t.revision
+      where r.runner_id = t.runner_id and r.heartbeat_at >= v_now - campaign._setting_interval('stale_after'));
 
     for v_job in
       select j.job_no
@@ -33,6 +39,7 @@ begin
       where j.status not in ('completed', 'failed', 'cancelled')
         or j.job_no in (select c.job_no from campaign.chunk c where c.dirty)
         or j.job_no in (select i.job_no from campaign.retry_item i)
+        or (j.status <> 'cancelled' and j.job_no in (select b.job_no from campaign.breaker b where b.look_again))
         or (j.status = 'cancelled' and exists (select from campaign.chunk c where c.job_no = j.job_no and c.state = 'ready'))
       order by j.job_no
     loop
@@ -69,4 +76,4 @@ end
 $$;
 
 comment on function campaign.tick(uuid) is
-'Does everything that follows from the state: recovers leases of dead runners, starts scheduled jobs, brings retries back, adds counters up, finishes jobs. Each runner calls it once a second; pg_cron or a person may too, at any time. Returns {stopped: jobs that the runner must not go on with, test_mail: whether a test mail waits for a runner, integration_test: whether a test of an integration does}.';
+'Does everything that follows from the state: recovers leases of dead runners, starts scheduled jobs, brings retries back, adds counters up, pauses jobs in which one answer meets nearly everybody, says for what jobs wait, finishes them. Each runner calls it once a second; pg_cron or a person may too, at any time. Returns {stopped: jobs that the runner must not go on with, test_mail: whether a test mail waits for a runner, integration_test: whether a test of an integration does}.';

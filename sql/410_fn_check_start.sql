@@ -64,6 +64,7 @@ begin
   v_integration := campaign._find_integration(p_integration);
   integration_id := v_integration.id;
   integration_rate_limit := v_integration.rate_limit;
+  config := jsonb_build_object('concurrency', least(100, coalesce(v_integration.max_connections, 3))) || config;
 
   if p_audience_query is not null then
     if p_segment is distinct from 'custom' then

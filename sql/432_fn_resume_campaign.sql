@@ -31,6 +31,9 @@ begin
     status_reason = null
   where j.job_no = v_job.job_no
   returning j.* into v_job;
+  -- Whoever resumes has seen what there was: it pauses the campaign no second time.
+  insert into campaign.breaker as b (job_no, since) values (v_job.job_no, campaign.now())
+  on conflict (job_no) do update set since = excluded.since, until = case when b.said is not null then excluded.since end;
   perform pg_notify('campaign_wake', '');
   perform campaign._notice(format('campaign %s goes on: %s of %s recipients are left', v_job.id,
     v_job.total_contacts - v_job.sent_count - v_job.failed_count - v_job.uncertain_count - v_job.suppressed_count, v_job.total_contacts),

@@ -9,8 +9,6 @@ declare
   v_job campaign.email_jobs;
   v_failed bigint[];
   v_again record;
-  v_before record;
-  v_after record;
 begin
   perform campaign._enter_protocol();
   -- Before any other lock: a start that holds it may stay open for long, and runners wait for the others.
@@ -30,15 +28,7 @@ begin
     from campaign.recipient_state s
     where s.job_no = v_job.job_no and s.state = 'failed'
       and s.pos in (select t.pos from campaign.attempt t where t.job_no = v_job.job_no and t.outcome = 'failed'));
-  v_again := campaign._mailable_again(v_job, v_failed);
-
-  perform campaign._lock_doubts(v_job.job_no, v_again.mailable);
-  v_before := campaign._state_counts(v_job.job_no, v_again.mailable);
-  insert into campaign.retry_item (job_no, pos, due)
-  select v_job.job_no, p.pos, campaign.now() from unnest(v_again.mailable) as p (pos)
-  on conflict do nothing;
-  v_after := campaign._state_counts(v_job.job_no, v_again.mailable);
-  perform campaign._count_changes(v_job.job_no, v_before, v_after);
+  v_again := campaign._try_again(v_job, v_failed);
 
   perform campaign._tick_job(v_job.job_no);
   perform pg_notify('campaign_wake', '');

@@ -6,6 +6,8 @@ create function campaign.explain_recipient(
   out phase text,
   out smtp_code integer,
   out enhanced_code text,
+  out verdict text,
+  out class text,
   out detail text
 )
 returns setof record
@@ -35,10 +37,10 @@ begin
     ),
     told as (
       select v_job.created_at as at, 1 as rank, format('in the audience: %s', f.state) as what, null::text as phase, null::integer as smtp_code,
-        null::text as enhanced_code, format('key %s, position %s of %s', f.recipient_key, f.pos, v_job.total_contacts) as detail
+        null::text as enhanced_code, null::text as verdict, null::text as class, format('key %s, position %s of %s', f.recipient_key, f.pos, v_job.total_contacts) as detail
       from found f
       union all
-      select v_job.created_at, 1, format('left out: %s', replace(l.reason, '_', ' ')), null, null, null,
+      select v_job.created_at, 1, format('left out: %s', replace(l.reason, '_', ' ')), null, null, null, null, null,
         format('key %s; %s', coalesce(l.recipient_key, '(null)'), case l.reason
           when 'invalid' then 'no address that could be mailed, or no key'
           when 'duplicate' then 'the segment named the address or the key more than once'
@@ -48,7 +50,7 @@ begin
       where l.job_no = v_job.job_no
         and coalesce(campaign._fold_address(l.email) = v_email, lower(l.email) = lower(btrim(explain_recipient.email)))
       union all
-      select t.at, 2, t.outcome, t.phase, t.smtp_code, t.enhanced_code,
+      select t.at, 2, t.outcome, t.phase, t.smtp_code, t.enhanced_code, t.verdict, t.class,
         coalesce(t.detail, case t.outcome
           when 'returned' then 'given back unattempted'
           when 'skipped' then 'not attempted: an earlier mail was, or may have been, accepted'
@@ -56,7 +58,7 @@ begin
       from found f
       join campaign.attempt t on t.job_no = f.job_no and t.pos = f.pos
       union all
-      select d.since, 3, 'in doubt', null, null, null,
+      select d.since, 3, 'in doubt', null, null, null, null, null,
         concat('whether the relay accepted the mail cannot be known: ', d.cause, case d.decision
           when 'sent' then format('; counted as sent by %s', d.decided_by)
           when 'resend' then format('; mailed again by decision of %s', d.decided_by)
@@ -65,18 +67,18 @@ begin
       from found f
       join campaign.doubt d on d.job_no = f.job_no and d.pos = f.pos
       union all
-      select i.due, 4, 'to be tried again', null, null, null, case when i.chunk_no is null then 'not before this time' else 'as soon as a runner comes to it' end
+      select i.due, 4, 'to be tried again', null, null, null, null, null, case when i.chunk_no is null then 'not before this time' else 'as soon as a runner comes to it' end
       from found f
       join campaign.retry_item i on i.job_no = f.job_no and i.pos = f.pos
     )
-    select t.at, t.what, t.phase, t.smtp_code, t.enhanced_code, t.detail from told t order by t.at, t.rank, t.what;
+    select t.at, t.what, t.phase, t.smtp_code, t.enhanced_code, t.verdict, t.class, t.detail from told t order by t.at, t.rank, t.what;
   if not found then
     return query
-      select v_job.created_at, 'not in the audience', null::text, null::integer, null::text,
+      select v_job.created_at, 'not in the audience', null::text, null::integer, null::text, null::text, null::text,
         format('segment %s did not name this address when the campaign started', v_job.segment);
   end if;
 end
 $$;
 
 comment on function campaign.explain_recipient(uuid, text) is
-'What happened to one address in a campaign, in order of time: whether it is in the audience and in which state, or why it was left out; each attempt with phase and reply; each doubt and who decided it; what is still to come. CP001: no such campaign. CP008: no address.';
+'What happened to one address in a campaign, in order of time: whether it is in the audience and in which state, or why it was left out; each attempt with phase, reply and what the rules made of it (verdict, class); each doubt and who decided it; what is still to come. CP001: no such campaign. CP008: no address.';

@@ -105,17 +105,17 @@ begin
     v_is_default)
   returning i.* into v_integration;
 
-  perform campaign._notice(format('integration %s: %s over %s:%s, from %s%s',
+  perform campaign._notice(format('integration %s added: %s:%s, from %s, %s%s',
     v_name,
+    v_host,
+    v_integration.config ->> 'port',
+    v_from_email,
     coalesce(
       'at most ' || nullif(concat_ws(', ',
         trim_scale(v_integration.rate_limit) || ' mails a second',
         case when v_integration.max_connections is not null then campaign._counted(v_integration.max_connections, 'connection') end,
         case when v_integration.daily_quota is not null then campaign._counted(v_integration.daily_quota, 'mail') || ' in 24 hours' end), ''),
-      'without limits'),
-    v_host,
-    v_integration.config ->> 'port',
-    v_from_email,
+      'no limits'),
     case
       when not v_is_default then ''
       when v_default_before is null then '; it is the default'

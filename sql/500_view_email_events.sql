@@ -4,7 +4,7 @@ select
   j.id as job_id,
   case when r.recipient_key ~ '^[0-9]{1,18}$' then r.recipient_key::bigint end as attendee_id,
   case t.outcome when 'sent' then 'sent' else 'bounce' end as event_type,
-  jsonb_strip_nulls(jsonb_build_object('smtp_code', t.smtp_code, 'enhanced_code', t.enhanced_code, 'reply', t.detail)) as metadata,
+  jsonb_strip_nulls(jsonb_build_object('smtp_code', t.smtp_code, 'enhanced_code', t.enhanced_code, 'reply', t.detail, 'class', t.class)) as metadata,
   t.at as created_at,
   r.recipient_key
 from campaign.attempt t

@@ -73,6 +73,24 @@ returns jsonb language sql as $$
   select (campaign.release(runner(p_runner), jsonb_build_array(item(p_job, p_chunk, null, p_said, p_epoch))) -> 0) - '{job_no,chunk_no,epoch}'::text[]
 $$;
 
+-- An outcome as a runner makes it of a reply, by the rules; null: the connection is lost.
+create function outcome(p_pos bigint, p_phase text, p_reply text) returns jsonb language sql as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'pos', p_pos, 'phase', p_phase, 'code', substr(p_reply, 1, 3)::integer, 'enhanced', substring(p_reply from '^\d{3} ([245]\.\d+\.\d+)'),
+    'detail', coalesce(substr(p_reply, 5), 'connection lost'), 'verdict', j.verdict, 'class', j.class, 'rule', j.rule,
+    'outcome', case j.verdict when 'sent' then 'sent' when 'fail' then 'failed' when 'uncertain' then 'uncertain'
+      when 'defer' then 'deferred' when 'slow_down' then 'deferred' else 'returned' end))
+  from campaign.judge_reply(p_phase, p_reply) j
+$$;
+
+-- The answer to one item whose only outcome is that of a reply.
+create function reply(p_runner integer, p_job bigint, p_chunk bigint, p_pos bigint, p_phase text, p_reply text, p_epoch bigint default null)
+returns jsonb language sql as $$
+  select (campaign.report(runner(p_runner), jsonb_build_array(
+    item(p_job, p_chunk, null, '', p_epoch) || jsonb_build_object('outcomes', jsonb_build_array(outcome(p_pos, p_phase, p_reply))))) -> 0)
+    - '{job_no,chunk_no,epoch}'::text[]
+$$;
+
 -- A runner has been silent for longer than stale_after, and ticks have gone on.
 create function fall_silent(p_runner integer) returns void language sql as $$
   update campaign.runner set heartbeat_at = campaign.now() - interval '31 s' where runner_id = runner(p_runner);

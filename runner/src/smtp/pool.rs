@@ -47,13 +47,17 @@ impl Pool {
         permit: &Permit,
         dialed: impl Fn() + Send,
     ) -> Result<Carried, DialError> {
-        while let Some(connection) = self.relays.take(relay) {
-            let carried = self.send(connection, mail, permit).await;
-            if !matches!(carried.sent, Sent::DeadIdle(_)) {
-                return Ok(carried);
+        let slot = loop {
+            match self.relays.enter(relay).await {
+                Entered::Idle(connection) => {
+                    let carried = self.send(connection, mail, permit).await;
+                    if !matches!(carried.sent, Sent::DeadIdle(_)) {
+                        return Ok(carried);
+                    }
+                }
+                Entered::New(slot) => break slot,
             }
-        }
-        let slot = self.relays.slot(relay.id).await;
+        };
         if !permit.may_start() {
             return Ok(Carried {
                 sent: Sent::NotStarted,
@@ -101,7 +105,7 @@ impl Pool {
             (entry.open, entry.idle.drain(..surplus).collect())
         };
         self.close(surplus);
-        self.relays.freed.notify_waiters();
+        self.relays.changed.notify_waiters();
         open
     }
 
@@ -172,6 +176,11 @@ struct Idle {
     since: Instant,
 }
 
+enum Entered {
+    Idle(Connection),
+    New(Slot),
+}
+
 /// One of the connections that a relay may have.
 struct Slot {
     relay: Uuid,
@@ -183,15 +192,15 @@ impl Drop for Slot {
         if let Some(entry) = self.relays.lock().get_mut(&self.relay) {
             entry.open -= 1;
         }
-        self.relays.freed.notify_waiters();
+        self.relays.changed.notify_waiters();
     }
 }
 
 #[derive(Default)]
 struct Relays {
     entries: Mutex<HashMap<Uuid, Entry>>,
-    /// A slot, or a ceiling that was raised.
-    freed: Notify,
+    /// A connection is idle, a slot is free, or a ceiling is another.
+    changed: Notify,
 }
 
 struct Entry {
@@ -265,33 +274,55 @@ impl Relays {
                 connection,
                 since: Instant::now(),
             });
+            drop(relays);
+            self.changed.notify_waiters();
         }
     }
 
+    /// An idle connection, or the right to open one; waits for either.
+    async fn enter(self: &Arc<Relays>, relay: &IntegrationSpec) -> Entered {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Before the looks, or what happens between them would be missed.
+            changed.as_mut().enable();
+            if let Some(connection) = self.take(relay) {
+                return Entered::Idle(connection);
+            }
+            if let Some(slot) = self.try_slot(relay.id) {
+                return Entered::New(slot);
+            }
+            changed.await;
+        }
+    }
+
+    fn try_slot(self: &Arc<Relays>, relay: Uuid) -> Option<Slot> {
+        let mut relays = self.lock();
+        let entry = relays.entry(relay).or_default();
+        if entry.is_full() {
+            return None;
+        }
+        entry.open += 1;
+        Some(Slot {
+            relay,
+            relays: self.clone(),
+        })
+    }
+
+    /// The right to open a connection, if need be instead of an idle one; waits for it.
     async fn slot(self: &Arc<Relays>, relay: Uuid) -> Slot {
         loop {
-            let freed = self.freed.notified();
-            tokio::pin!(freed);
-            // Before the look, or a slot that is freed in between would be missed.
-            freed.as_mut().enable();
-            let evicted = {
-                let mut relays = self.lock();
-                let entry = relays.entry(relay).or_default();
-                if !entry.is_full() {
-                    entry.open += 1;
-                    return Slot {
-                        relay,
-                        relays: self.clone(),
-                    };
-                }
-                // An idle connection of other settings, or that a guest needs.
-                entry.idle.pop()
-            };
-            if let Some(idle) = evicted {
-                idle.connection.close().await;
-                continue;
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(slot) = self.try_slot(relay) {
+                return slot;
             }
-            freed.await;
+            let idle = self.lock().entry(relay).or_default().idle.pop();
+            match idle {
+                Some(idle) => idle.connection.close().await,
+                None => changed.await,
+            }
         }
     }
 }
@@ -303,5 +334,225 @@ impl Connection {
 
     fn is_old(&self) -> bool {
         self.opened.elapsed() >= seconds(self.spec.connection_age_s)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use message::reply::{Answer, Phase};
+    use tokio::task::JoinSet;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::smtp::tests::{mail, permit, spec_with};
+
+    /// Connections that take a second for each message, and count themselves.
+    #[derive(Default)]
+    struct Relayed {
+        dialed: AtomicUsize,
+        open: AtomicUsize,
+        peak: AtomicUsize,
+    }
+
+    struct Line(Arc<Relayed>);
+
+    impl Drop for Line {
+        fn drop(&mut self) {
+            self.0.open.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    struct Dials(Arc<Relayed>);
+
+    #[async_trait]
+    impl Dialer for Dials {
+        async fn dial(
+            &self,
+            _: &IntegrationSpec,
+            _: &mut Trace,
+        ) -> Result<Box<dyn Relay>, DialError> {
+            let counted = &self.0;
+            counted.dialed.fetch_add(1, Ordering::SeqCst);
+            let open = counted.open.fetch_add(1, Ordering::SeqCst) + 1;
+            counted.peak.fetch_max(open, Ordering::SeqCst);
+            Ok(Box::new(Line(counted.clone())))
+        }
+    }
+
+    #[async_trait]
+    impl Relay for Line {
+        async fn send(&mut self, _: &Mail, _: &Permit) -> Sent {
+            sleep(Duration::from_secs(1)).await;
+            Sent::Ended {
+                phase: Phase::Dot,
+                answer: Some(Answer::parse(250, "2.0.0 ok")),
+                lost: None,
+            }
+        }
+
+        fn is_healthy(&self) -> bool {
+            true
+        }
+
+        async fn quit(&mut self) {
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    struct Bench {
+        pool: Arc<Pool>,
+        relayed: Arc<Relayed>,
+        spec: Arc<IntegrationSpec>,
+    }
+
+    async fn carry(pool: &Pool, spec: &Arc<IntegrationSpec>) -> Carried {
+        let (mail, permit) = (mail("ana"), permit());
+        pool.carry(&mail, spec, &permit, || {}).await.unwrap()
+    }
+
+    impl Bench {
+        fn new(settings: serde_json::Value) -> Bench {
+            let relayed = Arc::<Relayed>::default();
+            Bench {
+                pool: Arc::new(Pool::new(Arc::new(Dials(relayed.clone())))),
+                relayed,
+                spec: Arc::new(spec_with(25, settings)),
+            }
+        }
+
+        async fn carry(&self) -> Carried {
+            carry(&self.pool, &self.spec).await
+        }
+
+        /// This many messages at once.
+        async fn carry_together(&self, messages: usize) {
+            let mut under_way = JoinSet::new();
+            for _ in 0..messages {
+                let (pool, spec) = (self.pool.clone(), self.spec.clone());
+                under_way.spawn(async move { carry(&pool, &spec).await });
+            }
+            under_way.join_all().await;
+        }
+
+        fn dialed(&self) -> usize {
+            self.relayed.dialed.load(Ordering::SeqCst)
+        }
+
+        fn peak(&self) -> usize {
+            self.relayed.peak.load(Ordering::SeqCst)
+        }
+
+        fn set_ceiling(&self, ceiling: usize) -> usize {
+            self.pool.set_ceiling(self.spec.id, Some(ceiling))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_are_never_more_connections_than_the_ceiling_and_they_are_shared() {
+        let bench = Bench::new(serde_json::json!({}));
+        bench.set_ceiling(3);
+        bench.carry_together(20).await;
+        assert_eq!((bench.peak(), bench.dialed()), (3, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_being_closed_counts_until_it_is_closed() {
+        let bench = Bench::new(serde_json::json!({"messages_per_connection": 1}));
+        bench.set_ceiling(3);
+        bench.carry_together(20).await;
+        assert_eq!((bench.peak(), bench.dialed()), (3, 20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn message_101_goes_over_a_new_connection() {
+        let bench = Bench::new(serde_json::json!({}));
+        for _ in 0..100 {
+            bench.carry().await;
+        }
+        assert_eq!(bench.dialed(), 1);
+        assert_eq!(bench.carry().await.before, 0);
+        assert_eq!(bench.dialed(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_the_relay_taught_is_kept() {
+        let bench = Bench::new(serde_json::json!({}));
+        bench.pool.learn_limit(bench.spec.id, 2);
+        for _ in 0..6 {
+            bench.carry().await;
+        }
+        assert_eq!(bench.dialed(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_connection_carries_no_more() {
+        let bench = Bench::new(serde_json::json!({"connection_age_s": 10}));
+        for _ in 0..20 {
+            bench.carry().await;
+        }
+        assert_eq!(bench.dialed(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_is_closed_after_a_while() {
+        let bench = Bench::new(serde_json::json!({}));
+        bench.carry().await;
+        sleep(Duration::from_secs(29)).await;
+        bench.pool.sweep();
+        assert_eq!(bench.pool.idle(bench.spec.id), 1);
+        sleep(Duration::from_secs(1)).await;
+        bench.pool.sweep();
+        assert_eq!(bench.pool.idle(bench.spec.id), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lower_ceiling_closes_what_is_idle_and_lets_what_is_under_way_end() {
+        let bench = Bench::new(serde_json::json!({}));
+        bench.carry_together(3).await;
+        assert_eq!(bench.pool.idle(bench.spec.id), 3);
+        assert_eq!(bench.set_ceiling(1), 3);
+        assert_eq!(bench.pool.idle(bench.spec.id), 1);
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(bench.set_ceiling(1), 1);
+        bench.carry().await;
+        assert_eq!(bench.dialed(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_guest_waits_for_its_place_and_takes_that_of_an_idle_connection() {
+        let bench = Bench::new(serde_json::json!({}));
+        bench.set_ceiling(1);
+        bench.carry().await;
+        let guest = bench.pool.guest(bench.spec.id).await;
+        assert_eq!(bench.pool.idle(bench.spec.id), 0);
+        let waits = tokio::time::timeout(Duration::from_secs(9), bench.carry()).await;
+        assert!(waits.is_err());
+        drop(guest);
+        bench.carry().await;
+        assert_eq!((bench.peak(), bench.dialed()), (1, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_made_with_other_settings_is_not_used() {
+        let bench = Bench::new(serde_json::json!({}));
+        bench.set_ceiling(1);
+        bench.carry().await;
+        let changed = Arc::new(spec_with(25, serde_json::json!({"revision": 2})));
+        assert_eq!(carry(&bench.pool, &changed).await.before, 0);
+        assert_eq!((bench.peak(), bench.dialed()), (1, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_is_given_up_takes_its_connection_with_it() {
+        let bench = Bench::new(serde_json::json!({}));
+        bench.carry().await;
+        let given_up = tokio::time::timeout(Duration::from_millis(500), bench.carry()).await;
+        assert!(given_up.is_err());
+        assert_eq!(bench.relayed.open.load(Ordering::SeqCst), 0);
+        assert_eq!(bench.carry().await.before, 0);
     }
 }

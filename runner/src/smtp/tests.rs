@@ -50,7 +50,7 @@ async fn dial_with(
         .await
 }
 
-fn mail(local_part: &str) -> Mail {
+pub fn mail(local_part: &str) -> Mail {
     Mail {
         from: "team@example.org".parse().unwrap(),
         to: format!("{local_part}@example.com").parse().unwrap(),
@@ -58,7 +58,7 @@ fn mail(local_part: &str) -> Mail {
     }
 }
 
-fn permit() -> Permit {
+pub fn permit() -> Permit {
     let fence = Fence::new(Duration::from_secs(20), Duration::ZERO, || Duration::ZERO);
     Permit::new(Arc::default(), Fences::without_news(fence))
 }

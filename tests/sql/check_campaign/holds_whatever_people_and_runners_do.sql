@@ -16,9 +16,13 @@ exception when sqlstate 'CP007' or sqlstate 'CP006' then null;
 end
 $$;
 
--- Outcomes for some of the positions that a chunk ever passed.
+-- Outcomes for some of the positions that a chunk ever passed, half of them made of replies.
 create function outcomes(p_job bigint, p_chunk bigint) returns jsonb language sql volatile as $$
-  select coalesce(jsonb_agg(jsonb_build_object('pos', p.pos, 'outcome', (array['sent', 'sent', 'failed', 'deferred', 'uncertain', 'returned'])[1 + floor(random() * 6)::integer])), '[]')
+  select coalesce(jsonb_agg(case
+      when random() < 0.5 then jsonb_build_object('pos', p.pos, 'outcome', (array['sent', 'sent', 'failed', 'deferred', 'uncertain', 'returned'])[1 + floor(random() * 6)::integer])
+      else outcome(p.pos, 'rcpt', (array['421 too much', '450 later', '452 4.2.2 full', '550 5.1.1 nobody', '550 5.7.1 policy', '554 5.7.1 relay access denied',
+        '454 Daily message quota exceeded'])[1 + floor(random() * 7)::integer]) end), '[]')
+      || case when random() < 0.3 and count(*) > 0 then jsonb_build_array(outcome(min(p.pos), 'mail', '421 too many messages in this session')) else '[]' end
   from campaign.chunk c, campaign._positions(c, c.first_pos - 1, c.mark) p (pos)
   where c.job_no = p_job and c.chunk_no = p_chunk and random() < 0.7
 $$;

@@ -29,6 +29,7 @@ insert into call values
   ('claim_chunks', '{"p_runner_id": "public.runner(1)", "p_want": "1", "p_known": "''[]''::jsonb"}'),
   ('report', '{"p_runner_id": "public.runner(1)", "p_items": "''[]''::jsonb"}'),
   ('release', '{"p_runner_id": "public.runner(1)", "p_items": "''[]''::jsonb"}'),
+  ('report_relay', '{"p_runner_id": "public.runner(1)", "p_integration_id": "public.runner(1)", "p_revision": "1", "p_failure": "''null''::jsonb"}'),
   ('report_test_mail', '{"p_runner_id": "public.runner(1)", "p_id": "public.runner(1)", "p_outcome": "''{}''::jsonb"}');
 insert into campaign.segments (name, query)
 values ('custom', $$ select coalesce($2[1], 'k') as recipient_key, 'ada@example.com' as email, '{"name": "N", "first_name": "F"}'::jsonb as vars $$);
@@ -74,14 +75,16 @@ create function forms(p_type text, p_name text, p_value text) returns setof text
     ('p_outcome', jsonb_build_object('outcome', 'sent', 'code', p_value)),
     ('p_steps', jsonb_build_array(jsonb_build_object('step', p_value, 'result', p_value))),
     ('p_steps', jsonb_build_array(jsonb_build_object('step', 'mail', 'result', 'failed', 'detail', p_value))),
+    ('p_failure', jsonb_build_object('phase', p_value, 'detail', p_value, 'verdict', p_value, 'class', p_value, 'retry_in_ms', 1)),
+    ('p_failure', jsonb_build_object('phase', 'auth', 'detail', p_value, 'verdict', 'stop_job', 'class', p_value, 'retry_in_ms', 1)),
     ('p_known', jsonb_build_array(jsonb_build_object('job_no', p_value, 'chunk_no', p_value, 'epoch', p_value))),
     ('p_items', jsonb_build_array(p_value)),
     ('p_items', jsonb_build_array(item(1, 1, 3) || jsonb_build_object('outcomes', jsonb_build_array(
-      jsonb_build_object('pos', 2, 'outcome', 'failed', 'phase', p_value, 'enhanced', p_value, 'detail', p_value))))),
+      jsonb_build_object('pos', 2, 'outcome', 'failed', 'phase', p_value, 'enhanced', p_value, 'detail', p_value, 'verdict', p_value, 'class', p_value, 'rule', p_value))))),
     ('p_items', jsonb_build_array(item(1, 1, 3) || jsonb_build_object('outcomes', p_value))),
     ('p_items', jsonb_build_array(item(1, 1, 3) || jsonb_build_object('next_mark', p_value)))) v (name, j)
   where p_type in ('json', 'jsonb')
-    and (v.name in ('', p_name) or p_name not in ('vars', 'config', 'p_outcome', 'p_steps', 'p_known', 'p_items'))
+    and (v.name in ('', p_name) or p_name not in ('vars', 'config', 'p_outcome', 'p_steps', 'p_failure', 'p_known', 'p_items'))
 $$;
 
 -- All that a call of this function may not change.

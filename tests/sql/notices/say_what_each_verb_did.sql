@@ -90,9 +90,9 @@ from (values
   ('sent twice', 'campaign ID: there is nobody to decide about', false),
   ('retry suppressed', 'campaign ID: 0 of 1 failed recipients are tried again (left out: 1 suppressed, 0 already mailed by another campaign)', false),
   ('resend suppressed', 'campaign ID: 0 of 1 uncertain recipients are mailed again (left out: 1 suppressed, 0 already mailed by another campaign)', false),
-  ('add', 'integration gmail: at most 20 mails a second, 5 connections, 500 mails in 24 hours over smtp.gmail.com:587, from ada@example.com | NOTICE:  see whether it works: select campaign.test_integration(''gmail'')', false),
-  ('add with a password', 'integration improvmx: at most 5 mails a second, 3 connections over smtp.improvmx.com:587, from ada@example.com; it is the default, in place of relay | NOTICE:  the password is readable in the database and in its dumps | HINT:  With env:NAME or file:/PATH the runner reads it on its own host. | NOTICE:  see whether it works: select campaign.test_integration(''improvmx'')', false),
-  ('add without limits', 'integration free: without limits over smtp.free.example:465, from ada@example.com; it is the default | NOTICE:  see whether it works: select campaign.test_integration(''free'')', false)) as v (verb, says, waits);
+  ('add', 'integration gmail added: smtp.gmail.com:587, from ada@example.com, at most 20 mails a second, 5 connections, 500 mails in 24 hours | NOTICE:  see whether it works: select campaign.test_integration(''gmail'')', false),
+  ('add with a password', 'integration improvmx added: smtp.improvmx.com:587, from ada@example.com, at most 5 mails a second, 3 connections; it is the default, in place of relay | NOTICE:  the password is readable in the database and in its dumps | HINT:  With env:NAME or file:/PATH the runner reads it on its own host. | NOTICE:  see whether it works: select campaign.test_integration(''improvmx'')', false),
+  ('add without limits', 'integration free added: smtp.free.example:465, from ada@example.com, no limits; it is the default | NOTICE:  see whether it works: select campaign.test_integration(''free'')', false)) as v (verb, says, waits);
 select is_empty($$ select line from notice where line ~ 'ERROR' $$, 'nothing failed');
 
 select * from finish();

@@ -5,16 +5,16 @@ select plan(8);
 select start_job(2, '{"max_retries": 2}') as job \gset
 select claim(1);
 select report(1, :job, 1, 2);
-select is(report(1, :job, 1, null, '1 deferred 451, 2 returned') ->> 'verdict', 'done', 'first attempt');
+select is(report(1, :job, 1, null, '1 deferred, 2 returned') ->> 'verdict', 'done', 'first attempt');
 select retry(1) as retry \gset
 select report(1, :job, :retry, 2);
-select report(1, :job, :retry, null, '1 deferred 452, 2 deferred 451');
+select report(1, :job, :retry, null, '1 deferred, 2 deferred');
 select is(states(:job), '1 failed, 2 pending', 'two attempts in all; what was returned had only one');
-select is((select outcome || ' ' || smtp_code from campaign.attempt where pos = 1 and chunk_no = :retry), 'failed 452', 'the last answer is the reason');
+select is((select outcome || ' ' || detail from campaign.attempt where pos = 1 and chunk_no = :retry), 'failed reply', 'the last outcome is the reason');
 select is((select array_agg(pos) from campaign.retry_item), '{2}', 'only one comes back');
 select retry(1) as last \gset
 select report(1, :job, :last, 2);
-select report(1, :job, :last, null, '2 deferred 451');
+select report(1, :job, :last, null, '2 deferred');
 select campaign.tick();
 select is((select (status, failed_count, status_reason)::text from campaign.email_jobs), '(failed,2,"nothing was sent")', 'the job has an end');
 select start_job(1, '{"max_retries": 1}') as once \gset

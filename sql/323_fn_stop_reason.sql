@@ -1,0 +1,25 @@
+-- Why a relay's answer paused a campaign: what kind of answer, the answer, what to do. The advice is the rule's, else that of the
+-- first rule of the class: a runner judges by itself where there is no reply, as with a certificate.
+create function campaign._stop_reason(p_integration_id uuid, p_answer jsonb)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('relay %s %s: %s. %s Then resume_campaign.',
+    (select i.name from campaign.email_integrations i where i.id = p_integration_id),
+    case p_answer ->> 'class'
+      when 'auth' then 'refuses the login'
+      when 'tls' then 'offers no encryption that could be trusted'
+      when 'refused' then 'refuses the connection'
+      when 'sender' then 'refuses the sender'
+      when 'relay_denied' then 'takes no mail for others'
+      when 'content' then 'refuses the mail'
+      when 'protocol' then 'does not understand the runner'
+      else concat('stops the campaign', ' (' || replace(p_answer ->> 'class', '_', ' ') || ')') end,
+    rtrim(concat_ws(' ', p_answer ->> 'code', coalesce(left(p_answer ->> 'detail', 500), 'no reply')), '. '),
+    coalesce(
+      (select r.advice from campaign.smtp_rules r where r.id = (p_answer ->> 'rule')::integer),
+      (select r.advice from campaign.smtp_rules r where r.class = p_answer ->> 'class' and r.advice is not null order by r.builtin, r.id limit 1),
+      'Mend the cause first.'))
+$$;
