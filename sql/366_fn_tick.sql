@@ -25,6 +25,7 @@ begin
 
     perform campaign.recover_stale();
     perform campaign._end_test_mails();
+    perform campaign._end_integration_tests();
     delete from campaign.relay_trouble t
     where not exists (
       select
@@ -69,9 +70,10 @@ begin
   return jsonb_build_object(
     'stopped', campaign._stopped_jobs(p_runner_id),
     'test_mail', exists (
-      select from campaign.test_mail m where m.outcome is null and (m.runner_id is null or m.runner_id = p_runner_id)));
+      select from campaign.test_mail m where m.outcome is null and (m.runner_id is null or m.runner_id = p_runner_id)),
+    'integration_test', campaign._integration_test_waits(p_runner_id));
 end
 $$;
 
 comment on function campaign.tick(uuid) is
-'Does everything that follows from the state: recovers leases of dead runners, starts scheduled jobs, brings retries back, adds counters up, pauses jobs in which one answer meets nearly everybody, says for what jobs wait, finishes them. Each runner calls it once a second; pg_cron or a person may too, at any time. Returns {stopped: jobs that the runner must not go on with, test_mail: whether a test mail waits for a runner}.';
+'Does everything that follows from the state: recovers leases of dead runners, starts scheduled jobs, brings retries back, adds counters up, pauses jobs in which one answer meets nearly everybody, says for what jobs wait, finishes them. Each runner calls it once a second; pg_cron or a person may too, at any time. Returns {stopped: jobs that the runner must not go on with, test_mail: whether a test mail waits for a runner, integration_test: whether a test of an integration does}.';

@@ -17,7 +17,7 @@ begin
       detail = 'An integration is a relay; it is named by its name or its id.',
       hint = coalesce(
         (select 'Integrations: ' || string_agg(i.name, ', ' order by i.name) || '.' from campaign.email_integrations i),
-        'There is none yet: insert into campaign.email_integrations (name, config, is_default) values (…).');
+        'There is none yet: select campaign.add_integration(''smtp'', host => ''…'', from_email => ''…'').');
   end if;
   return v_integration;
 end

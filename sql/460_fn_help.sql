@@ -5,6 +5,9 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
   values
+    ('Add a relay', 'select campaign.add_integration(''improvmx'', ''hello@example.com'', ''env:RELAY_PASSWORD'')'),
+    ('See whether it works', 'select campaign.test_integration(''RELAY'')'),
+    ('… step by step', 'select step, result, detail from campaign.integration_test_steps'),
     ('See whom a campaign would mail', 'select * from campaign.plan_campaign(''SEGMENT'', ''TEMPLATE'', event_id => ''…'')'),
     ('Look at a mail', 'select * from campaign.preview(''TEMPLATE'')'),
     ('Send one mail to yourself', 'select campaign.send_test(''TEMPLATE'', ''you@example.com'')'),

@@ -28,15 +28,17 @@ grant campaign_operator to campaign_admin;
 
 grant select on campaign.email_jobs, campaign.email_templates, campaign.segments, campaign.suppressions,
   campaign.email_events, campaign.campaign_progress, campaign.campaign_stats, campaign.recipient_state, campaign.failed_deliveries,
-  campaign.uncertain_deliveries, campaign.runners, campaign.test_mails, campaign.smtp_rules to campaign_reader;
+  campaign.uncertain_deliveries, campaign.runners, campaign.test_mails, campaign.integration_tests, campaign.integration_test_steps,
+  campaign.smtp_providers, campaign.smtp_rules to campaign_reader;
 grant execute on function campaign.check_campaign(uuid), campaign.explain_recipient(uuid, text), campaign.preview(text, text, jsonb),
-  campaign.judge_reply(text, text), campaign.help(), campaign._setting_interval(text) to campaign_reader;
-grant select (id, name, type, rate_limit, is_default, created_at) on campaign.email_integrations to campaign_reader;
+  campaign.judge_reply(text, text), campaign.help(), campaign.check_installation(), campaign._setting_interval(text) to campaign_reader;
+grant select (id, name, type, rate_limit, max_connections, daily_quota, is_default, revision, created_at) on campaign.email_integrations to campaign_reader;
 
 -- Who asks to be left alone is heard at once.
 grant insert on campaign.suppressions to campaign_operator;
-grant insert, update, delete on campaign.email_templates, campaign.segments, campaign.suppressions, campaign.smtp_rules to campaign_admin;
+grant insert, update, delete on campaign.email_templates, campaign.segments, campaign.suppressions, campaign.smtp_providers, campaign.smtp_rules to campaign_admin;
 grant select, insert, update, delete on campaign.email_integrations, campaign.setting to campaign_admin;
+grant execute on function campaign.add_integration(text, text, text, text, text, text, integer, text, text, boolean) to campaign_admin;
 
 grant execute on function
   campaign.plan_campaign(text, text, uuid, text, jsonb, text, text, text[], text, boolean),
@@ -47,6 +49,7 @@ grant execute on function
   campaign.retry_failed(uuid),
   campaign.resolve_uncertain(uuid, text, text[], boolean),
   campaign.send_test(text, text, jsonb, text),
+  campaign.test_integration(text, text),
   campaign.tick(uuid),
   campaign._check_start(text, text, uuid, text, jsonb, text, text, text),
   campaign._audience(text, text, uuid, text[], text[], text, boolean, bigint),
@@ -89,6 +92,10 @@ grant execute on function
   campaign.tick(uuid),
   campaign.job_spec(bigint),
   campaign.integration_spec(uuid),
+  campaign.list_integrations(),
+  campaign.check_installation(),
   campaign.take_test_mail(uuid),
-  campaign.report_test_mail(uuid, uuid, jsonb)
+  campaign.report_test_mail(uuid, uuid, jsonb),
+  campaign.take_integration_test(uuid),
+  campaign.report_integration_test(uuid, uuid, jsonb)
 to campaign_runner;

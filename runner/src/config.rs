@@ -5,7 +5,7 @@ mod layer;
 #[expect(clippy::unwrap_used)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ::config::{Config, ConfigError, ValueKind};
@@ -215,33 +215,10 @@ impl Merged {
         let Some((value, origin)) = self.find("database.password") else {
             return Ok(None);
         };
-        let wrong = |why| Refusal::Wrong(format!("{origin}: database.password {why}"));
-        let password = if let Some(name) = value.strip_prefix("env:") {
-            environment
-                .get(name)?
-                .ok_or_else(|| {
-                    wrong(format!(
-                        "names the variable {name}, which is not set; set it"
-                    ))
-                })?
-                .to_owned()
-        } else if let Some(path) = value.strip_prefix("file:") {
-            let content = std::fs::read_to_string(Path::new(path)).map_err(|error| {
-                wrong(format!(
-                    "names the file {path}, which cannot be read: {error}"
-                ))
-            })?;
-            let line = content.strip_suffix('\n').unwrap_or(&content);
-            line.strip_suffix('\r').unwrap_or(line).to_owned()
-        } else {
-            value.to_owned()
-        };
-        match password.is_empty() {
-            true => Err(wrong(
-                "is empty; leave the key out if the role needs none".to_owned(),
-            )),
-            false => Ok(Some(Secret::new(password))),
-        }
+        let variable = |name: &str| environment.get(name).ok().flatten().map(str::to_owned);
+        Secret::resolve(value, variable)
+            .map(Some)
+            .map_err(|why| Refusal::Wrong(format!("{origin}: database.password {why}")))
     }
 
     /// The value that won, and where it is from.

@@ -51,7 +51,6 @@ mod tests {
     use super::*;
     use crate::config::{Database, Settings};
     use crate::secret::Secret;
-    use crate::storage::IntegrationSpec;
 
     const PASSWORD: &str = "correct horse";
 
@@ -72,11 +71,9 @@ mod tests {
                 password: Some(Secret::new(PASSWORD)),
             },
         };
-        let relay: IntegrationSpec = serde_json::from_value(json!({
-            "id": "0a0c1e00-2026-4226-8000-000000000001", "name": "relay", "host": "relay.example.net", "port": 25,
-            "secure": true, "username": "campaign", "password": PASSWORD
-        }))
-        .unwrap();
+        let login =
+            json!({"host": "relay.example.net", "username": "campaign", "password": PASSWORD});
+        let relay = crate::smtp::tests::spec_with(25, login);
         let written = Arc::new(Mutex::new(Vec::new()));
         let writer = {
             let written = Arc::clone(&written);

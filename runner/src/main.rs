@@ -2,10 +2,12 @@
 
 mod config;
 mod demo;
+mod doctor;
 mod engine;
 mod fence;
 mod listener;
 mod logging;
+mod probe;
 mod secret;
 mod smtp;
 mod storage;
@@ -27,12 +29,14 @@ struct Cli {
 enum Command {
     Run(Flags),
     Demo(demo::DemoArgs),
+    Doctor(doctor::DoctorArgs),
 }
 
 impl Command {
     fn flags(&self) -> Flags {
         match self {
             Command::Run(flags) => flags.clone(),
+            Command::Doctor(args) => args.flags.clone(),
             Command::Demo(args) => Flags {
                 database: args.database.clone(),
                 ..Flags::default()
@@ -72,6 +76,7 @@ fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
                 logging::init(&settings.log);
                 engine::run(settings).await
             }
+            Command::Doctor(args) => doctor::run(settings, &args).await,
             Command::Demo(args) => demo::run(&settings.database, &args.mailbox).await,
         }
     });

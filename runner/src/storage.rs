@@ -1,9 +1,13 @@
 //! All SQL of the runner: each function is one call of one database function.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use message::reply::Outcome;
+use message::verdict::RuleRow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio_postgres::error::{DbError, SqlState};
@@ -125,16 +129,123 @@ pub struct TestOutcome {
     pub detail: Option<String>,
 }
 
-/// How to reach a relay.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// Why a relay cannot be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    pub phase: &'static str,
+    pub code: Option<u16>,
+    pub enhanced: Option<String>,
+    pub detail: String,
+    pub verdict: &'static str,
+    pub class: Option<String>,
+    pub rule: Option<i64>,
+    /// Until this runner tries again.
+    pub retry_in_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Connections {
+    /// `None`: any number.
+    pub allowed: Option<usize>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct IntegrationName {
+    pub id: Uuid,
+    pub name: String,
+    pub is_default: bool,
+}
+
+/// One line of `check_installation`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Check {
+    pub name: String,
+    pub holds: bool,
+    pub detail: String,
+}
+
+/// A test of `test_integration`.
+#[derive(Debug)]
+pub struct IntegrationTest {
+    pub id: Uuid,
+    pub integration_id: Uuid,
+    /// Where its mail goes.
+    pub email: String,
+}
+
+/// One step of a test of an integration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepResult {
+    pub step: Cow<'static, str>,
+    /// ok, failed or skipped.
+    pub result: &'static str,
+    pub detail: String,
+}
+
+/// How to reach a relay, and what its replies mean.
+#[derive(Debug, Clone, Deserialize)]
 pub struct IntegrationSpec {
     pub id: Uuid,
     pub name: String,
+    /// Another one after each change of the settings.
+    pub revision: i64,
     pub host: String,
     pub port: u16,
     pub secure: bool,
+    pub tls: TlsMode,
     pub username: Option<String>,
+    /// Itself, or `env:NAME` or `file:PATH`.
     pub password: Option<Secret>,
+    pub address_family: AddressFamily,
+    /// Authorities to trust instead of the system's, on this host.
+    pub ca_file: Option<PathBuf>,
+    pub messages_per_connection: u32,
+    pub connection_age_s: f64,
+    pub timeouts: Timeouts,
+    pub from_email: String,
+    pub from_name: Option<String>,
+    pub reply_to: Option<String>,
+    pub headers: BTreeMap<String, String>,
+    pub rules: Vec<RuleRow>,
+}
+
+impl IntegrationSpec {
+    /// Whether a connection made with the one serves the other.
+    pub fn has_same_settings(&self, other: &IntegrationSpec) -> bool {
+        (self.id, self.revision) == (other.id, other.revision)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// By port, `secure` and login.
+    Auto,
+    None,
+    Starttls,
+    Implicit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AddressFamily {
+    Ipv4,
+    /// IPv4 first, then IPv6.
+    Auto,
+}
+
+/// Seconds that a relay may take.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Timeouts {
+    /// To resolve its name; to connect, for each address.
+    pub connect_s: f64,
+    pub greeting_s: f64,
+    /// TLS handshake, EHLO, AUTH, MAIL, RCPT, DATA.
+    pub command_s: f64,
+    /// One block of the message.
+    pub body_s: f64,
+    /// To answer the final dot.
+    pub dot_s: f64,
 }
 
 /// What changed behind the runner's back.
@@ -149,6 +260,9 @@ pub struct Changes {
     /// A test mail waits for a runner.
     #[serde(default)]
     pub test_mail: bool,
+    /// A test of an integration waits for a runner.
+    #[serde(default)]
+    pub integration_test: bool,
 }
 
 /// Rate tokens: number k may be used at (answer received + first + k × interval).
@@ -173,6 +287,27 @@ pub struct Fact {
     pub enhanced: Option<String>,
     /// Text of the reply, or why there was none.
     pub detail: Option<String>,
+    /// What was concluded from it, and by which rule.
+    pub verdict: Option<&'static str>,
+    pub class: Option<String>,
+    pub rule: Option<i64>,
+}
+
+impl Fact {
+    /// An outcome of which nothing more is to be told.
+    pub fn new(pos: i64, outcome: Outcome) -> Fact {
+        Fact {
+            pos,
+            outcome: outcome.as_str(),
+            phase: None,
+            code: None,
+            enhanced: None,
+            detail: None,
+            verdict: None,
+            class: None,
+            rule: None,
+        }
+    }
 }
 
 /// One lease in a report or release.
@@ -230,7 +365,7 @@ impl Storage {
         let pool = Pool::builder(manager)
             .max_size(MAX_CONNECTIONS)
             .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts {
+            .timeouts(deadpool_postgres::Timeouts {
                 wait: Some(CALL_TIMEOUT),
                 create: Some(CONNECT_TIMEOUT),
                 recycle: Some(CONNECT_TIMEOUT),
@@ -291,12 +426,83 @@ impl Storage {
         integration_id: Uuid,
         job_no: i64,
         want: i32,
+        unused: i32,
     ) -> Result<Grant, StorageError> {
         self.call_json(
-            "select campaign.grant($1, $2, $3, $4)",
-            &[&self.runner_id, &integration_id, &job_no, &want],
+            "select campaign.grant($1, $2, $3, $4, $5)",
+            &[&self.runner_id, &integration_id, &job_no, &want, &unused],
         )
         .await
+    }
+
+    /// How many connections to a relay this runner may have. It has at most `keep` until it reads the answer.
+    pub async fn connections(
+        &self,
+        integration_id: Uuid,
+        keep: i32,
+        want: i32,
+    ) -> Result<Connections, StorageError> {
+        self.call_json(
+            "select campaign.connections($1, $2, $3, $4)",
+            &[&self.runner_id, &integration_id, &keep, &want],
+        )
+        .await
+    }
+
+    /// That a relay cannot be reached, or, with `None`, that it can again.
+    pub async fn report_relay(
+        &self,
+        integration_id: Uuid,
+        revision: i64,
+        failure: Option<&Failure>,
+    ) -> Result<(), StorageError> {
+        let sql = "select campaign.report_relay($1, $2, $3, $4)";
+        let failure = failure.map(Json);
+        self.call(
+            sql,
+            &[&self.runner_id, &integration_id, &revision, &failure],
+        )
+        .await
+        .map(drop)
+    }
+
+    pub async fn list_integrations(&self) -> Result<Vec<IntegrationName>, StorageError> {
+        self.call_json("select campaign.list_integrations()", &[])
+            .await
+    }
+
+    pub async fn check_installation(&self) -> Result<Vec<Check>, StorageError> {
+        let sql = "select coalesce(jsonb_agg(c), '[]') from campaign.check_installation() c";
+        self.call_json(sql, &[]).await
+    }
+
+    /// What this runner has taken and not reported is answered again.
+    pub async fn take_integration_test(&self) -> Result<Option<IntegrationTest>, StorageError> {
+        let sql = "select id, integration_id, email from campaign.take_integration_test($1)";
+        let rows = self.call(sql, &[&self.runner_id]).await?;
+        rows.first()
+            .map(|row| {
+                let read = || {
+                    Ok::<_, tokio_postgres::Error>(IntegrationTest {
+                        id: row.try_get("id")?,
+                        integration_id: row.try_get("integration_id")?,
+                        email: row.try_get("email")?,
+                    })
+                };
+                read().map_err(|error| unexpected(chain(&error)))
+            })
+            .transpose()
+    }
+
+    pub async fn report_integration_test(
+        &self,
+        id: Uuid,
+        steps: &[StepResult],
+    ) -> Result<(), StorageError> {
+        let sql = "select campaign.report_integration_test($1, $2, $3)";
+        self.call(sql, &[&self.runner_id, &id, &Json(steps)])
+            .await
+            .map(drop)
     }
 
     /// What this runner has taken and not reported is answered again.

@@ -405,7 +405,7 @@ fn a_password_that_is_not_there_is_refused() {
             "file:/nowhere",
             "names the file /nowhere, which cannot be read: No such file or directory (os error 2)",
         ),
-        ("", "is empty; leave the key out if the role needs none"),
+        ("", "is empty"),
     ] {
         let refused = from_file(&format!("database.password = {form:?}"));
         let error = format!("runner.toml, line 1: database.password {error}");

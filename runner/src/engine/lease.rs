@@ -3,6 +3,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use message::reply::Outcome;
+
 use crate::fence::Gate;
 use crate::storage::{Fact, Recipient};
 
@@ -136,14 +138,7 @@ impl Lease {
     pub fn give_back(&mut self) -> Vec<Fact> {
         self.ready
             .drain(..)
-            .map(|recipient| Fact {
-                pos: recipient.pos,
-                outcome: message::reply::Outcome::Returned.as_str(),
-                phase: None,
-                code: None,
-                enhanced: None,
-                detail: None,
-            })
+            .map(|recipient| Fact::new(recipient.pos, Outcome::Returned))
             .collect()
     }
 }

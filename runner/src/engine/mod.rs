@@ -1,13 +1,14 @@
 //! Runs the state machine of [`state`]: carries out its actions, each in a task of its own, and tells it what came of
 //! them. This task waits for nothing but events.
 
+mod carry;
 mod job;
 mod lease;
 mod plan;
+mod relay;
+mod requests;
 mod state;
-mod test_mail;
 mod tokens;
-mod worker;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,12 +24,12 @@ use uuid::Uuid;
 use crate::config::Settings;
 use crate::fence::{Fence, Fences, boot_time};
 use crate::listener;
-use crate::smtp::{Dialer, PlainDialer};
-use crate::storage::{Changes, Registration, Storage, StorageError};
-use job::WorkerId;
+use crate::smtp::{Dialer, NetDialer, Pool};
+use crate::storage::{Registration, Storage, StorageError};
+use carry::Carrier;
 use plan::Plan;
+use relay::{Question, RelayReport};
 use state::{Action, Call, Claim, Event, State, Verb};
-use worker::{Assignment, Worker};
 
 const TICK: Duration = Duration::from_secs(1);
 /// Before the next heartbeat, when one got no answer.
@@ -70,17 +71,18 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         };
         tokio::spawn(listener::listen(settings.database.to_config(), wake))
     });
+    let dialer = Arc::new(NetDialer::default());
     let engine = Engine {
         storage,
-        dialer: Arc::new(PlainDialer),
+        pool: Arc::new(Pool::new(dialer.clone())),
+        dialer,
         heartbeat: Duration::from_millis(registration.heartbeat_ms),
         poll: settings.poll,
         state: State::new(fences.clone()),
         fences,
         events,
-        workers: HashMap::new(),
         tasks: JoinSet::new(),
-        test_mail: Arc::default(),
+        requested: Arc::default(),
         draining: watch::Sender::new(false),
         hurry: watch::Sender::new(false),
         heartbeat_at: None,
@@ -140,16 +142,16 @@ async fn register(
 struct Engine {
     storage: Storage,
     dialer: Arc<dyn Dialer>,
+    pool: Arc<Pool>,
     heartbeat: Duration,
     poll: Duration,
     state: State,
     fences: Fences,
     events: mpsc::UnboundedSender<Event>,
-    workers: HashMap<WorkerId, mpsc::Sender<Assignment>>,
-    /// Calls under way, and workers.
+    /// Calls and messages under way.
     tasks: JoinSet<Done>,
-    /// There may be a test mail.
-    test_mail: Arc<Notify>,
+    /// There may be a test mail, or a test of an integration.
+    requested: Arc<Notify>,
     draining: watch::Sender<bool>,
     hurry: watch::Sender<bool>,
     /// `None` while one is under way.
@@ -163,13 +165,13 @@ struct Engine {
 
 /// How a task ended.
 enum Done {
-    /// A worker was dismissed, or no more test mails are sent.
-    Worker,
-    Call(Kind, Result<Event, StorageError>),
+    /// It has told what came of it, if anybody is to know.
+    Silent,
+    Call(Kind, Box<Result<Event, StorageError>>),
 }
 
 /// What a call was for: says what becomes of an error.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Kind {
     Heartbeat,
     Tick,
@@ -177,10 +179,12 @@ enum Kind {
     Call,
     Plan(i64),
     Grant(i64),
+    Connections(Uuid),
+    Tell(Uuid, Arc<RelayReport>),
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
             Kind::Heartbeat => "heartbeat",
             Kind::Tick => "tick",
@@ -188,6 +192,8 @@ impl Kind {
             Kind::Call => "report",
             Kind::Plan(_) => "job_spec",
             Kind::Grant(_) => "grant",
+            Kind::Connections(_) => "connections",
+            Kind::Tell(..) => "report_relay",
         }
     }
 }
@@ -201,15 +207,17 @@ impl Engine {
         let start = Instant::now();
         self.heartbeat_at = Some(start + self.heartbeat);
         self.tick_at = Some(start);
-        let test_mails = test_mail::Sender {
+        let tester = requests::Tester {
             storage: self.storage.clone(),
             dialer: self.dialer.clone(),
+            pool: self.pool.clone(),
+            events: self.events.clone(),
             alive: self.fences.alive.clone(),
         };
-        let (work, draining) = (self.test_mail.clone(), self.draining.subscribe());
+        let (work, draining) = (self.requested.clone(), self.draining.subscribe());
         self.tasks.spawn(async move {
-            test_mails.run(&work, draining).await;
-            Done::Worker
+            tester.run(&work, draining).await;
+            Done::Silent
         });
         let mut poll_at = start + jittered(self.poll);
         let mut drain_until = None;
@@ -242,7 +250,7 @@ impl Engine {
                     while let Some(event) = next {
                         if let Event::Notified = event {
                             self.news_at = now;
-                            self.test_mail.notify_one();
+                            self.requested.notify_one();
                         }
                         self.state.apply(now, event);
                         next = inbox.try_recv().ok();
@@ -302,6 +310,7 @@ impl Engine {
             });
         }
         if self.tick_at.take_if(|at| now >= *at).is_some() {
+            self.pool.sweep();
             let storage = self.storage.clone();
             self.call(Kind::Tick, async move {
                 storage.tick().await.map(Event::Changed)
@@ -324,8 +333,7 @@ impl Engine {
             Action::Claim { claim, attempt } => self.call(Kind::Claim, async move {
                 sleep(backoff(attempt)).await;
                 let Claim { want, known } = &*claim;
-                let want = i32::try_from(*want).unwrap_or(i32::MAX);
-                storage.claim_chunks(want, known).await.map(Event::Claimed)
+                (storage.claim_chunks(integer(*want), known).await).map(Event::Claimed)
             }),
             Action::Call { call, attempt } => self.call(Kind::Call, async move {
                 sleep(backoff(attempt)).await;
@@ -339,25 +347,56 @@ impl Engine {
             Action::Plan { job_no } => self.call(Kind::Plan(job_no), async move {
                 let job = storage.job_spec(job_no).await?;
                 let relay = storage.integration_spec(job.integration_id).await?;
-                Ok(Event::Planned(
-                    job_no,
-                    Some(Arc::new(Plan::new(job, relay))),
-                ))
+                let plan = Plan::new(job, relay).map_err(|error| {
+                    StorageError::Other(format!("campaign.smtp_rules: {error}"))
+                })?;
+                Ok(Event::Planned(job_no, Some(Arc::new(plan))))
             }),
             Action::Grant {
                 job_no,
                 integration_id,
                 want,
+                unused,
             } => self.call(Kind::Grant(job_no), async move {
-                let want = i32::try_from(want).unwrap_or(i32::MAX);
-                let grant = storage.grant(integration_id, job_no, want).await?;
+                let (want, unused) = (integer(want), integer(unused));
+                let grant = storage.grant(integration_id, job_no, want, unused).await?;
                 Ok(Event::Granted(job_no, Some(grant)))
             }),
-            Action::Start { worker, assignment } => self.assign(worker, assignment),
-            Action::Dismiss { workers } => {
-                for worker in workers {
-                    self.workers.remove(&worker);
-                }
+            Action::Connections {
+                integration_id: id,
+                question: Question { ceiling, want },
+            } => {
+                let open = self.pool.set_ceiling(id, ceiling);
+                let keep = ceiling.unwrap_or(want).max(open);
+                let pool = self.pool.clone();
+                self.call(Kind::Connections(id), async move {
+                    let answer = storage
+                        .connections(id, integer(keep), integer(want))
+                        .await?;
+                    pool.set_ceiling(id, answer.allowed);
+                    Ok(Event::Allowed(id, Some(answer.allowed)))
+                });
+            }
+            Action::Tell {
+                integration_id: id,
+                report,
+            } => self.call(Kind::Tell(id, report.clone()), async move {
+                storage
+                    .report_relay(id, report.revision, report.failure.as_ref())
+                    .await?;
+                Ok(Event::Told(id, report, true))
+            }),
+            Action::Start { flight, assignment } => {
+                let carrier = Carrier {
+                    pool: self.pool.clone(),
+                    fences: self.fences.clone(),
+                    hurry: self.hurry.subscribe(),
+                    events: self.events.clone(),
+                };
+                self.tasks.spawn(async move {
+                    carrier.run(flight, assignment).await;
+                    Done::Silent
+                });
             }
         }
     }
@@ -368,40 +407,18 @@ impl Engine {
         call: impl Future<Output = Result<Event, StorageError>> + Send + 'static,
     ) {
         self.tasks
-            .spawn(async move { Done::Call(kind, call.await) });
-    }
-
-    fn assign(&mut self, id: WorkerId, assignment: Assignment) {
-        let inbox = self.workers.entry(id).or_insert_with(|| {
-            let (sender, inbox) = mpsc::channel(1);
-            let worker = Worker::new(
-                id,
-                self.dialer.clone(),
-                self.fences.clone(),
-                self.hurry.subscribe(),
-                self.events.clone(),
-            );
-            self.tasks.spawn(async move {
-                worker.run(inbox).await;
-                Done::Worker
-            });
-            sender
-        });
-        // The state machine gives a worker one assignment at a time, so there is room.
-        if let Err(error) = inbox.try_send(assignment) {
-            tracing::error!(worker.number = id.number, error = %error, "a worker takes no assignment");
-        }
+            .spawn(async move { Done::Call(kind, Box::new(call.await)) });
     }
 
     fn done(&mut self, done: Result<Done, tokio::task::JoinError>) {
         let now = Instant::now();
         let (kind, result) = match done {
-            Ok(Done::Call(kind, result)) => (kind, result),
-            Ok(Done::Worker) => return,
+            Ok(Done::Call(kind, result)) => (kind, *result),
+            Ok(Done::Silent) => return,
             // A bug. What the task held is unknown: the process ends, and what is open becomes uncertain.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
-        match kind {
+        match &kind {
             _ if self.fatal.is_some() => {}
             Kind::Heartbeat if result.is_ok() => self.heartbeat_at = Some(now + self.heartbeat),
             Kind::Heartbeat => self.heartbeat_at = Some(now + HEARTBEAT_RETRY),
@@ -411,17 +428,16 @@ impl Engine {
         let error = match result {
             Ok(event) => {
                 self.outage.over(kind.name());
-                if let Event::Changed(Changes {
-                    test_mail: true, ..
-                }) = event
+                if let Event::Changed(changes) = &event
+                    && (changes.test_mail || changes.integration_test)
                 {
-                    self.test_mail.notify_one();
+                    self.requested.notify_one();
                 }
                 return self.state.apply(now, event);
             }
             Err(error) => error,
         };
-        match (&error, kind) {
+        match (&error, &kind) {
             (StorageError::ProtocolBroken(_), Kind::Call) => {
                 tracing::error!(error = %error, "the database refuses a report");
                 return self.state.apply(now, Event::Refused);
@@ -434,6 +450,8 @@ impl Engine {
             Kind::Call => self.state.apply(now, Event::Unanswered),
             Kind::Plan(job_no) => self.state.apply(now, Event::Planned(job_no, None)),
             Kind::Grant(job_no) => self.state.apply(now, Event::Granted(job_no, None)),
+            Kind::Connections(relay) => self.state.apply(now, Event::Allowed(relay, None)),
+            Kind::Tell(relay, report) => self.state.apply(now, Event::Told(relay, report, false)),
             Kind::Heartbeat | Kind::Tick => {}
         }
         if let StorageError::NotRegistered(_) = error {
@@ -448,8 +466,10 @@ impl Engine {
     }
 
     async fn say_goodbye(&mut self) {
-        self.workers.clear();
-        let closed = async { while self.tasks.join_next().await.is_some() {} };
+        let closed = async {
+            while self.tasks.join_next().await.is_some() {}
+            self.pool.close_idle().await;
+        };
         if timeout(GOODBYE, closed).await.is_err() {
             tracing::debug!("some connections were not closed in time");
         }
@@ -514,6 +534,11 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
+}
+
+/// For the database.
+fn integer(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 /// Before the next of several calls without an answer: nothing, then 0.1 s to 2 s.

@@ -1,7 +1,10 @@
 //! What the messages of a job have in common, made once and shared by its workers.
 
+use std::sync::Arc;
+
 use message::mail::{Identity, Sender};
 use message::template::{Source, Template};
+use message::verdict::{RuleError, Rules};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -9,7 +12,9 @@ use crate::smtp::Mail;
 use crate::storage::{IntegrationSpec, JobSpec, MessageSpec, Recipient};
 
 pub struct Plan {
-    pub relay: IntegrationSpec,
+    pub relay: Arc<IntegrationSpec>,
+    /// What the relay's replies mean.
+    pub rules: Rules,
     /// Connections of this runner.
     pub concurrency: usize,
     /// Bound on passed positions without a recorded outcome, per lease.
@@ -19,14 +24,17 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn new(job: JobSpec, relay: IntegrationSpec) -> Plan {
-        Plan {
-            relay,
+    /// # Errors
+    /// A rule of this database is none that this runner understands.
+    pub fn new(job: JobSpec, relay: IntegrationSpec) -> Result<Plan, RuleError> {
+        Ok(Plan {
+            rules: Rules::compile(&relay.rules)?,
+            relay: Arc::new(relay),
             concurrency: job.concurrency,
             window: job.window,
             job_id: job.id,
             letter: Letter::new(job.message),
-        }
+        })
     }
 
     /// The message for one recipient: the same bytes in every attempt. The error is for `attempt.detail`.

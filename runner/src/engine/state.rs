@@ -3,22 +3,26 @@
 
 mod decide;
 #[cfg(test)]
+#[expect(clippy::unwrap_used)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::reply::Phase;
+use message::verdict::Verdict as Meaning;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::job::{Dialing, Job, WorkerId};
+use super::carry::{Assignment, End};
+use super::job::Job;
 use super::lease::Lease;
 use super::plan::Plan;
-use super::worker::{Assignment, End};
+use super::relay::{Question, Relay, RelayReport};
 use crate::fence::Fences;
-use crate::storage::{Answer, Changes, Chunk, Fact, Grant, Item, LeaseKey, Verdict};
+use crate::storage::{
+    Answer, Changes, Chunk, Fact, Failure, Grant, Item, LeaseKey, Recipient, Verdict,
+};
 
 /// Before the settings of a job are asked for again.
 const PLAN_RETRY: Duration = Duration::from_secs(1);
@@ -50,15 +54,22 @@ pub enum Event {
     Planned(i64, Option<Arc<Plan>>),
     /// `None`: no answer. The grant is lost.
     Granted(i64, Option<Grant>),
-    /// A worker has opened a connection.
-    Dialed(WorkerId),
+    /// How many connections to a relay there may be. `None`: no answer.
+    Allowed(Uuid, Option<Option<usize>>),
+    /// The database has heard the news of a relay, or not.
+    Told(Uuid, Arc<RelayReport>, bool),
+    /// A connection was opened for a message.
+    Dialed(FlightNo),
     Ended {
-        worker: WorkerId,
+        flight: FlightNo,
         key: LeaseKey,
         end: End,
-        /// Whether the worker has a connection that can be used again.
-        connected: bool,
+        /// Connections of its relay that wait for a message.
+        idle: usize,
     },
+    /// A connection to a relay is wanted that belongs to no job.
+    Guest(Uuid),
+    GuestLeft(Uuid),
     /// Nothing more is to be started.
     Drain,
 }
@@ -80,15 +91,33 @@ pub enum Action {
         job_no: i64,
         integration_id: Uuid,
         want: usize,
+        /// Tokens of earlier grants that were not used.
+        unused: usize,
+    },
+    /// No more connections than the ceiling until the answer.
+    Connections {
+        integration_id: Uuid,
+        question: Question,
+    },
+    Tell {
+        integration_id: Uuid,
+        report: Arc<RelayReport>,
     },
     Start {
-        worker: WorkerId,
+        flight: FlightNo,
         assignment: Assignment,
     },
-    /// The workers are not needed any more.
-    Dismiss {
-        workers: Vec<WorkerId>,
-    },
+}
+
+/// Of one message under way. Never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlightNo(pub u64);
+
+struct Flight {
+    job_no: i64,
+    relay: Uuid,
+    /// It opens a connection.
+    dials: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -142,7 +171,8 @@ pub struct State {
     draining: bool,
     leases: BTreeMap<LeaseKey, Lease>,
     jobs: BTreeMap<i64, Job>,
-    relays: HashMap<Uuid, Dialing>,
+    relays: HashMap<Uuid, Relay>,
+    flights: HashMap<FlightNo, Flight>,
     /// Outcomes that no call carries yet. They outlive their lease.
     outbox: BTreeMap<LeaseKey, Vec<Fact>>,
     /// Since when there has been one.
@@ -157,7 +187,7 @@ pub struct State {
     /// How often, and when, work that a notification told of is looked for again.
     looks_left: u32,
     look_at: Option<Instant>,
-    last_worker: u64,
+    last_flight: u64,
 }
 
 impl State {
@@ -168,6 +198,7 @@ impl State {
             leases: BTreeMap::new(),
             jobs: BTreeMap::new(),
             relays: HashMap::new(),
+            flights: HashMap::new(),
             outbox: BTreeMap::new(),
             outbox_since: None,
             calling: None,
@@ -176,7 +207,7 @@ impl State {
             claim_due: true,
             looks_left: 0,
             look_at: None,
-            last_worker: 0,
+            last_flight: 0,
         }
     }
 
@@ -257,13 +288,24 @@ impl State {
                     job.tokens.answered(now, grant);
                 }
             }
-            Event::Dialed(id) => self.dialed(id),
+            Event::Allowed(relay, allowed) => {
+                self.relay(relay).connections.answered(allowed);
+            }
+            Event::Told(relay, report, heard) => {
+                self.relay(relay).news.told(now, &report, heard);
+            }
+            Event::Dialed(flight) => self.dialed(flight),
             Event::Ended {
-                worker,
+                flight,
                 key,
                 end,
-                connected,
-            } => self.ended(now, worker, key, end, connected),
+                idle,
+            } => self.ended(now, flight, key, end, idle),
+            Event::Guest(relay) => self.relay(relay).guests += 1,
+            Event::GuestLeft(relay) => {
+                let relay = self.relay(relay);
+                relay.guests = relay.guests.saturating_sub(1);
+            }
             Event::Drain => {
                 self.draining = true;
                 self.leases.values_mut().for_each(Lease::end);
@@ -394,64 +436,97 @@ impl State {
         }
     }
 
-    fn dialed(&mut self, id: WorkerId) {
-        let worker = self.jobs.get_mut(&id.job_no).and_then(|job| job.worker(id));
-        let Some(relay_id) = worker.and_then(|worker| worker.dialing.take()) else {
+    fn relay(&mut self, id: Uuid) -> &mut Relay {
+        self.relays.entry(id).or_default()
+    }
+
+    fn dialed(&mut self, flight: FlightNo) {
+        let Some(flight) = self.flights.get_mut(&flight) else {
             return;
         };
-        let relay = self.relays.entry(relay_id).or_default();
-        relay.ended();
-        if relay.succeeded() {
-            tracing::info!(integration.id = %relay_id, "the relay can be reached again");
+        let relay = self.relays.entry(flight.relay).or_default();
+        if std::mem::take(&mut flight.dials) {
+            relay.dialing.ended();
+        }
+        if relay.dialing.succeeded() {
+            tracing::info!(integration.id = %flight.relay, "the relay can be reached again");
+            let plan = self
+                .jobs
+                .get(&flight.job_no)
+                .and_then(|job| job.plan.as_ref());
+            if let Some(plan) = plan {
+                relay.news.add(plan.relay.revision, None);
+            }
         }
     }
 
-    fn ended(&mut self, now: Instant, id: WorkerId, key: LeaseKey, end: End, connected: bool) {
-        if let Some(worker) = self.jobs.get_mut(&id.job_no).and_then(|job| job.worker(id)) {
-            worker.busy = false;
-            worker.connected = connected;
-            if let Some(relay) = worker.dialing.take() {
-                self.relays.entry(relay).or_default().ended();
-            }
+    fn ended(&mut self, now: Instant, flight: FlightNo, key: LeaseKey, end: End, idle: usize) {
+        let Some(flight) = self.flights.remove(&flight) else {
+            return;
+        };
+        let relay = self.relays.entry(flight.relay).or_default();
+        relay.in_flight -= 1;
+        relay.idle = idle;
+        if flight.dials {
+            relay.dialing.ended();
         }
-        let lease = self.leases.get_mut(&key);
-        match (end, lease) {
-            (End::Fact(fact), lease) => {
-                if let Some(lease) = lease {
+        if let Some(job) = self.jobs.get_mut(&flight.job_no) {
+            job.in_flight -= 1;
+        }
+        match end {
+            End::Fact(fact) => {
+                if let Some(lease) = self.leases.get_mut(&key) {
                     lease.settle(fact.pos);
+                }
+                if fact.verdict == Some(Meaning::StopJob.as_str()) {
+                    // The database will say so too; until then nobody else meets the same refusal.
+                    for (_, lease) in self.leases.range_mut(range(key.job_no)) {
+                        lease.end();
+                    }
                 }
                 self.hold(now, key, fact);
             }
-            (End::Unstarted(recipient), Some(lease)) => lease.unstart(recipient),
-            (End::Unstarted(_), None) => {}
-            (
-                End::Unreached {
-                    recipient,
-                    relay,
-                    error,
-                },
-                lease,
-            ) => {
-                if let Some(lease) = lease {
-                    lease.unstart(recipient);
-                }
-                let dialing = self.relays.entry(relay).or_default();
-                if dialing.failed(now) {
-                    // What a relay said may name accounts and addresses.
-                    let said = error.phase != Phase::Connect;
-                    tracing::warn!(
-                        integration.id = %relay,
-                        smtp.phase = error.phase.as_str(),
-                        error = (!said).then_some(&error.reason),
-                        "the relay cannot be reached; its recipients wait"
-                    );
-                    tracing::debug!(error = error.reason, "why the relay cannot be reached");
-                }
-                if let Some(job) = self.jobs.get_mut(&key.job_no) {
-                    job.replan = true;
-                    job.plan_at = dialing.may_dial_at(now).unwrap_or(now);
-                }
+            End::Unstarted(recipient) => self.unstarted(key, recipient),
+            End::Unreached(recipient, failure) => {
+                self.unstarted(key, recipient);
+                self.unreached(now, key.job_no, flight.relay, failure);
             }
+        }
+    }
+
+    /// Nothing was begun: the recipient is the next, and the token serves another time.
+    fn unstarted(&mut self, key: LeaseKey, recipient: Recipient) {
+        if let Some(lease) = self.leases.get_mut(&key) {
+            lease.unstart(recipient);
+        }
+        if let Some(job) = self.jobs.get_mut(&key.job_no) {
+            job.tokens.give_back();
+        }
+    }
+
+    fn unreached(&mut self, now: Instant, job_no: i64, relay_id: Uuid, mut failure: Failure) {
+        let relay = self.relays.entry(relay_id).or_default();
+        let job = self.jobs.get_mut(&job_no);
+        if !relay.dialing.has_failed() {
+            // What a relay said may name accounts and addresses.
+            tracing::warn!(
+                integration.id = %relay_id,
+                smtp.phase = failure.phase,
+                smtp.code = failure.code,
+                error = failure.code.is_none().then_some(&failure.detail),
+                "the relay cannot be reached; its recipients wait"
+            );
+        }
+        tracing::debug!(error = failure.detail, "why the relay cannot be reached");
+        if let Some(pause) = relay.dialing.failed(now)
+            && let Some(plan) = job.as_ref().and_then(|job| job.plan.as_ref())
+        {
+            failure.retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            relay.news.add(plan.relay.revision, Some(failure));
+        }
+        if let Some(job) = job {
+            job.replan = true;
+            job.plan_at = relay.dialing.may_dial_at(now).unwrap_or(now);
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Tokens {
     granted: VecDeque<Paced>,
     /// Before it no token is used, so that what was granted before a standstill does not come in one burst after it.
     pace: Option<Instant>,
+    /// Tokens that nothing was sent with, and of which the database has not been told.
+    unused: usize,
 }
 
 #[derive(Debug)]
@@ -68,14 +70,30 @@ impl Tokens {
         self.granted.iter().map(|paced| paced.left as usize).sum()
     }
 
+    /// A token was taken, and nothing begun with it.
+    pub fn give_back(&mut self) {
+        self.unused += 1;
+    }
+
+    /// For the database, which counts tokens against a daily quota.
+    pub fn take_unused(&mut self) -> usize {
+        std::mem::take(&mut self.unused)
+    }
+
     /// When the next token is usable; `None` without a grant.
     pub fn next_at(&mut self, now: Instant) -> Option<Instant> {
         if self.unlimited_until.is_some_and(|until| now < until) {
             return Some(now);
         }
         let earliest = self.pace.map_or(now, |pace| pace.max(now));
-        self.granted
-            .retain(|paced| paced.left > 0 && paced.next.max(earliest) < paced.until);
+        let unused = &mut self.unused;
+        self.granted.retain(|paced| {
+            let alive = paced.next.max(earliest) < paced.until;
+            if !alive {
+                *unused += paced.left as usize;
+            }
+            paced.left > 0 && alive
+        });
         let next = self.granted.front()?.next;
         Some(self.pace.map_or(next, |pace| pace.max(next)))
     }

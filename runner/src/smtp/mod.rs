@@ -1,19 +1,26 @@
-//! Carrying one message over one connection to a relay.
+//! Carrying messages to a relay: opening connections ([`dial`]), one mail transaction ([`session`]), and sharing
+//! connections between messages ([`pool`]).
 
-mod plain;
+mod dial;
+mod pool;
 mod session;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic)]
-mod tests;
+pub mod tests;
+mod tls;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lettre::Address;
 use message::reply::{Answer, Phase};
+use message::verdict::{Judgement, Rules, Verdict};
 
-pub use plain::PlainDialer;
+pub use dial::NetDialer;
+pub use pool::{Carried, Guest, Pool};
 
 use crate::fence::{Fences, Gate};
 use crate::storage::IntegrationSpec;
@@ -76,7 +83,7 @@ pub enum Sent {
     NotStarted,
     /// The permit to finish was refused: the relay has no message. The connection cannot be used again.
     Withheld,
-    /// The connection had died between two messages: nothing was begun (RFC 5321 section 4.5.3.2 lets a server close
+    /// The connection had died between two messages: nothing was begun (RFC 5321 section 4.5.3.2.7 lets a server close
     /// an idle connection).
     DeadIdle(String),
 }
@@ -86,24 +93,82 @@ pub enum Sent {
 #[error("{phase}: {reason}", phase = .phase.as_str())]
 pub struct DialError {
     pub phase: Phase,
+    /// The relay's reply, if it was one that ended it.
+    pub answer: Option<Answer>,
     pub reason: String,
+    /// What is wrong, where trying again cannot help before a person has changed something. Not of replies: rules judge
+    /// those.
+    pub fault: Option<Fault>,
+}
+
+/// Something that a person has to mend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The integration, or the runner's host, is not set up.
+    Config,
+    /// There is no TLS, or not with whom it should be.
+    Tls,
+    /// The login is not possible.
+    Auth,
+}
+
+impl DialError {
+    pub fn judge(&self, rules: &Rules) -> Judgement {
+        match (&self.answer, self.fault) {
+            (Some(answer), _) => rules.judge(self.phase, Some(answer)),
+            (None, Some(fault)) => Judgement {
+                verdict: Verdict::StopJob,
+                class: Some(fault.class().to_owned()),
+                rule: None,
+            },
+            (None, None) => rules.judge(self.phase, None),
+        }
+    }
+}
+
+impl Fault {
+    fn class(self) -> &'static str {
+        match self {
+            Fault::Config => "config",
+            Fault::Tls => "tls",
+            Fault::Auth => "auth",
+        }
+    }
+}
+
+/// What was done on the way to a connection, for people: one line for each step that succeeded.
+#[derive(Debug, Default)]
+pub struct Trace(pub Vec<(Phase, String)>);
+
+impl Trace {
+    fn done(&mut self, phase: Phase, what: impl Into<String>) {
+        self.0.push((phase, what.into()));
+    }
 }
 
 /// Opens connections to relays.
 #[async_trait]
 pub trait Dialer: Send + Sync {
-    async fn dial(&self, relay: &IntegrationSpec) -> Result<Box<dyn Relay>, DialError>;
+    async fn dial(
+        &self,
+        relay: &IntegrationSpec,
+        trace: &mut Trace,
+    ) -> Result<Box<dyn Relay>, DialError>;
 }
 
-/// An open connection to a relay, past EHLO.
+/// An open connection to a relay, ready for a message.
 #[async_trait]
 pub trait Relay: Send {
     /// Runs one mail transaction. When the future is dropped before it ends, the connection cannot be used again.
     async fn send(&mut self, mail: &Mail, permit: &Permit) -> Sent;
 
-    /// Whether the next message may go over this connection.
-    fn is_reusable(&self) -> bool;
+    /// Whether nothing has happened that forbids another message over this connection.
+    fn is_healthy(&self) -> bool;
 
     /// Says goodbye, where that is still possible.
     async fn quit(&mut self);
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }

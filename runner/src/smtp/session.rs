@@ -1,66 +1,278 @@
-//! The mail transaction (RFC 5321 section 3.3) over a connection that is past EHLO.
+//! The mail transaction (RFC 5321 section 3.3) over a connection that is ready for it.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Data, Mail as MailCommand, Rcpt, Rset};
-use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::commands::{Data, Mail as MailCommand, Quit, Rcpt, Rset};
+use lettre::transport::smtp::extension::MailParameter;
 use message::reply::{Answer, Phase};
-use tokio::time::timeout;
+use tokio::time::Instant;
 
-use super::{Mail, Permit, Relay, Sent};
-use crate::logging::chain;
+use super::wire::{Lost, Wire};
+use super::{Mail, Permit, Relay, Sent, seconds};
+use crate::storage::IntegrationSpec;
 
-/// Greeting and EHLO, MAIL, RCPT, DATA.
-pub const COMMAND: Duration = Duration::from_secs(60);
-/// From the beginning of the body to the reply. RFC 5321 section 4.5.3.2.6 wants ten minutes: a shorter wait makes
-/// duplicates.
-const DOT: Duration = Duration::from_secs(600);
 const QUIT: Duration = Duration::from_secs(2);
-/// Relays limit the messages of a session; a new connection in time costs less than their refusal.
-const MESSAGES_PER_CONNECTION: u32 = 100;
+/// A connection that was idle for longer is asked first whether it lives.
+const FRESH: Duration = Duration::from_secs(5);
+/// One write of the body, each with its own time limit.
+const BLOCK: usize = 64 * 1024;
+
+/// How long each step may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub greeting: Duration,
+    pub command: Duration,
+    pub body: Duration,
+    pub dot: Duration,
+}
+
+impl Limits {
+    pub fn new(relay: &IntegrationSpec) -> Limits {
+        let timeouts = &relay.timeouts;
+        Limits {
+            greeting: seconds(timeouts.greeting_s),
+            command: seconds(timeouts.command_s),
+            body: seconds(timeouts.body_s),
+            dot: seconds(timeouts.dot_s),
+        }
+    }
+}
+
+/// What the relay offers in its answer to EHLO.
+#[derive(Debug, Default)]
+pub struct Abilities {
+    pub starttls: bool,
+    /// RFC 2920.
+    pub pipelining: bool,
+    /// RFC 1870.
+    pub size: bool,
+    /// Mechanisms of AUTH, upper case.
+    pub logins: Vec<String>,
+}
+
+impl Abilities {
+    pub fn parse(text: &str) -> Abilities {
+        let mut abilities = Abilities::default();
+        // The first line is the relay's name.
+        for line in text.lines().skip(1) {
+            let line = line.to_ascii_uppercase();
+            // Old servers write AUTH=.
+            let mut words = line.split([' ', '=']);
+            match words.next() {
+                Some("STARTTLS") => abilities.starttls = true,
+                Some("PIPELINING") => abilities.pipelining = true,
+                Some("SIZE") => abilities.size = true,
+                Some("AUTH") => abilities.logins.extend(words.map(str::to_owned)),
+                _ => {}
+            }
+        }
+        abilities
+    }
+
+    pub fn offers_login_by(&self, mechanism: &str) -> bool {
+        self.logins.iter().any(|offered| offered == mechanism)
+    }
+}
 
 pub struct Session {
-    connection: AsyncSmtpConnection,
-    messages: u32,
+    wire: Wire,
+    abilities: Abilities,
+    limits: Limits,
     /// False while a transaction runs, and for ever after a timeout, an I/O error or a reply that cannot be read: a
     /// late reply would be taken for that of the next command.
     healthy: bool,
+    /// When the last transaction ended; `None` on a fresh connection.
+    used: Option<Instant>,
     /// A refused transaction has to be reset before the next; not on a fresh connection, where some servers take it
     /// for junk.
     reset: bool,
 }
 
-/// A command that got no usable reply.
-struct Lost(String);
+/// The replies to MAIL, RCPT and DATA; no later one than the first that ended the transaction.
+enum Opened {
+    /// The relay waits for the message.
+    Yes,
+    No(Sent),
+    /// The relay does not understand a parameter of MAIL.
+    Parameter(Answer),
+}
 
 impl Session {
-    pub fn new(connection: AsyncSmtpConnection) -> Session {
+    pub fn new(wire: Wire, abilities: Abilities, limits: Limits) -> Session {
         Session {
-            connection,
-            messages: 0,
+            wire,
+            abilities,
+            limits,
             healthy: true,
+            used: None,
             reset: false,
         }
     }
 
-    async fn command(&mut self, command: impl std::fmt::Display + Send) -> Result<Answer, Lost> {
-        match timeout(COMMAND, self.connection.command(command)).await {
-            Ok(result) => understood(result),
-            Err(_) => Err(Lost(format!("no reply within {COMMAND:?}"))),
+    /// RSET and what the replies to earlier commands need before MAIL. The error says how the connection died while it
+    /// was idle.
+    async fn wake(&mut self) -> Result<(), Lost> {
+        let Some(used) = self.used else {
+            return Ok(());
+        };
+        if let Some(what) = self.wire.unexpected().await {
+            return Err(Lost(what));
+        }
+        if self.reset || used.elapsed() > FRESH {
+            let answer = self.wire.command(Rset, self.limits.command).await?;
+            if answer.code != 250 {
+                return Err(Lost(format!(
+                    "{} {} in reply to RSET",
+                    answer.code, answer.text
+                )));
+            }
+        }
+        self.reset = false;
+        Ok(())
+    }
+
+    fn mail_command(&self, mail: &Mail) -> String {
+        let size = MailParameter::Size(mail.content.len());
+        let parameters = if self.abilities.size {
+            vec![size]
+        } else {
+            vec![]
+        };
+        MailCommand::new(Some(mail.from.clone()), parameters).to_string()
+    }
+
+    async fn open(&mut self, mail: &Mail) -> Opened {
+        let from = self.mail_command(mail);
+        let to = Rcpt::new(mail.to.clone(), vec![]).to_string();
+        let data = Data.to_string();
+        if self.abilities.pipelining {
+            self.open_at_once(format!("{from}{to}{data}")).await
+        } else {
+            self.open_step_by_step([from, to, data]).await
         }
     }
 
-    /// The relay has ended the transaction with this answer; the connection lives on, unless it says otherwise.
-    fn ended(&mut self, phase: Phase, answer: Answer) -> Sent {
-        // 421: the server closes the channel, whatever was asked (RFC 5321 section 3.8).
-        self.healthy = answer.code != 421;
-        self.reset = phase != Phase::Dot;
-        Sent::Ended {
-            phase,
-            answer: Some(answer),
-            lost: None,
+    async fn open_step_by_step(&mut self, commands: [String; 3]) -> Opened {
+        let limit = self.limits.command;
+        for (phase, command) in [Phase::Mail, Phase::Rcpt, Phase::Data].iter().zip(commands) {
+            match self.wire.command(command, limit).await {
+                Ok(answer) if goes_on(*phase, &answer) => {}
+                answer => return self.refused(*phase, answer),
+            }
+        }
+        Opened::Yes
+    }
+
+    /// MAIL, RCPT and DATA in one packet. Each reply is read, or the next would be taken for another's.
+    async fn open_at_once(&mut self, commands: String) -> Opened {
+        let limit = self.limits.command;
+        if let Err(lost) = self.wire.write(commands.as_bytes(), limit).await {
+            return self.refused(Phase::Mail, Err(lost));
+        }
+        let from = self.wire.reply(limit).await;
+        if from.is_err() {
+            return self.refused(Phase::Mail, from);
+        }
+        let to = self.wire.reply(limit).await;
+        let data = match to {
+            Ok(_) => self.wire.reply(limit).await,
+            Err(_) => Err(Lost(String::new())),
+        };
+        let waits = data.as_ref().is_ok_and(|data| data.code == 354);
+        let in_step = data.is_ok();
+        let (phase, answer) = [(Phase::Mail, from), (Phase::Rcpt, to), (Phase::Data, data)]
+            .into_iter()
+            .find(|(phase, answer)| !answer.as_ref().is_ok_and(|answer| goes_on(*phase, answer)))
+            .unzip();
+        let (Some(phase), Some(answer)) = (phase, answer) else {
+            return Opened::Yes;
+        };
+        let mut opened = self.refused(phase, answer);
+        // A reply that did not come leaves the connection out of step.
+        self.healthy &= in_step;
+        if waits && self.healthy {
+            self.healthy = phase == Phase::Rcpt && self.send_nothing().await;
+        }
+        if let (Opened::Parameter(answer), false) = (&opened, self.healthy) {
+            opened = Opened::No(ended(Phase::Mail, answer.clone()));
+        }
+        opened
+    }
+
+    /// The relay waits for a message although it has refused the recipient: it gets a lone dot, which it has nobody to
+    /// deliver to (RFC 2920 section 3.1). Had it refused the sender, an empty mail could reach the recipient.
+    async fn send_nothing(&mut self) -> bool {
+        let answer = self.wire.command(".\r\n", self.limits.command).await;
+        answer.is_ok_and(|answer| answer.code != 421)
+    }
+
+    fn refused(&mut self, phase: Phase, answer: Result<Answer, Lost>) -> Opened {
+        let answer = match answer {
+            Ok(answer) if answer.code >= 400 => answer,
+            Ok(answer) => {
+                let how = format!(
+                    "{} {} in reply to {}",
+                    answer.code,
+                    answer.text,
+                    phase.as_str()
+                );
+                return Opened::No(lost(phase, how));
+            }
+            Err(Lost(how)) => return Opened::No(lost(phase, how)),
+        };
+        self.settle(&answer);
+        self.reset = true;
+        if phase == Phase::Mail
+            && self.abilities.size
+            && self.healthy
+            && matches!(answer.code, 501 | 504 | 555)
+        {
+            return Opened::Parameter(answer);
+        }
+        Opened::No(ended(phase, answer))
+    }
+
+    /// The connection lives on after this answer, unless it says otherwise: 421 closes it, whatever was asked (RFC 5321
+    /// section 3.8), and 503 tells that we and the relay do not agree where we are.
+    fn settle(&mut self, answer: &Answer) {
+        self.healthy = !matches!(answer.code, 421 | 503);
+    }
+
+    /// The message without its final dot.
+    async fn write_body(&mut self, content: &[u8]) -> Result<(), Lost> {
+        let stuffed = stuffed(content);
+        for block in stuffed.chunks(BLOCK) {
+            self.wire.write(block, self.limits.body).await?;
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&mut self, mail: &Mail, permit: &Permit) -> Sent {
+        if let Err(Lost(how)) = self.write_body(&mail.content).await {
+            // A relay that refuses in the middle says so before it closes.
+            return match self.wire.reply(self.limits.command).await {
+                Ok(answer) if answer.code >= 400 => ended(Phase::Body, answer),
+                _ => lost(Phase::Body, how),
+            };
+        }
+        if !permit.may_finish() {
+            return Sent::Withheld;
+        }
+        let answer = match self.wire.write(b".\r\n", self.limits.dot).await {
+            Ok(()) => self.wire.reply(self.limits.dot).await,
+            Err(lost) => Err(lost),
+        };
+        match answer {
+            Ok(answer) if answer.code / 100 == 3 => {
+                let how = format!("{} {} in reply to the final dot", answer.code, answer.text);
+                lost(Phase::Dot, how)
+            }
+            Ok(answer) => {
+                self.settle(&answer);
+                ended(Phase::Dot, answer)
+            }
+            Err(Lost(how)) => lost(Phase::Dot, how),
         }
     }
 }
@@ -68,90 +280,106 @@ impl Session {
 #[async_trait]
 impl Relay for Session {
     async fn send(&mut self, mail: &Mail, permit: &Permit) -> Sent {
-        let reused = self.messages > 0;
-        // True again only at the end: a future dropped in between leaves the connection unusable.
+        // True again only where the relay and we agree: a future dropped in between leaves the connection unusable.
         self.healthy = false;
-
-        if std::mem::take(&mut self.reset)
-            && let Err(Lost(how)) = self.command(Rset).await
-        {
+        if let Err(Lost(how)) = self.wake().await {
             return Sent::DeadIdle(how);
         }
         if !permit.may_start() {
             self.healthy = true;
             return Sent::NotStarted;
         }
-        self.messages += 1;
-        match self
-            .command(MailCommand::new(Some(mail.from.clone()), vec![]))
-            .await
-        {
-            Ok(answer) if answer.code / 100 == 2 => {}
-            Ok(answer) => return self.ended(Phase::Mail, answer),
-            Err(Lost(how)) if reused => return Sent::DeadIdle(how),
-            Err(lost) => return lost.in_phase(Phase::Mail),
+        let reused = self.used.is_some();
+        let mut opened = self.open(mail).await;
+        if let Opened::Parameter(_) = opened {
+            self.abilities.size = false;
+            self.healthy = false;
+            let reset = self.wire.command(Rset, self.limits.command);
+            opened = match reset.await {
+                Ok(_) => self.open(mail).await,
+                Err(Lost(how)) => Opened::No(lost(Phase::Mail, how)),
+            };
         }
-        match self.command(Rcpt::new(mail.to.clone(), vec![])).await {
-            Ok(answer) if answer.code / 100 == 2 => {}
-            Ok(answer) => return self.ended(Phase::Rcpt, answer),
-            Err(lost) => return lost.in_phase(Phase::Rcpt),
-        }
-        match self.command(Data).await {
-            Ok(answer) if answer.code == 354 => {}
-            Ok(answer) if answer.code >= 400 => return self.ended(Phase::Data, answer),
-            Ok(answer) => {
-                let how = format!("{} in reply to DATA", answer.code);
-                return Lost(how).in_phase(Phase::Data);
-            }
-            Err(lost) => return lost.in_phase(Phase::Data),
-        }
-        if !permit.may_finish() {
-            return Sent::Withheld;
-        }
-        match timeout(DOT, self.connection.message(&mail.content)).await {
-            Ok(result) => match understood(result) {
-                Ok(answer) => self.ended(Phase::Dot, answer),
-                Err(lost) => lost.in_phase(Phase::Dot),
-            },
-            Err(_) => Lost(format!("no reply within {DOT:?}")).in_phase(Phase::Dot),
-        }
+        let sent = match opened {
+            Opened::Yes => self.hand_over(mail, permit).await,
+            Opened::Parameter(answer) => ended(Phase::Mail, answer),
+            Opened::No(Sent::Ended {
+                phase: Phase::Mail,
+                answer: None,
+                lost: Some(how),
+            }) if reused => Sent::DeadIdle(how),
+            Opened::No(sent) => sent,
+        };
+        self.used = Some(Instant::now());
+        sent
     }
 
-    fn is_reusable(&self) -> bool {
-        self.healthy && self.messages < MESSAGES_PER_CONNECTION
+    fn is_healthy(&self) -> bool {
+        self.healthy
     }
 
     async fn quit(&mut self) {
         if self.healthy {
             // The reply matters to nobody.
-            let _ = timeout(QUIT, self.connection.quit()).await;
+            let _ = self.wire.command(Quit, QUIT).await;
         }
     }
 }
 
-impl Lost {
-    fn in_phase(self, phase: Phase) -> Sent {
-        Sent::Ended {
-            phase,
-            answer: None,
-            lost: Some(self.0),
-        }
+fn goes_on(phase: Phase, answer: &Answer) -> bool {
+    match phase {
+        Phase::Data => answer.code == 354,
+        _ => answer.code / 100 == 2,
     }
 }
 
-fn understood(result: Result<Response, lettre::transport::smtp::Error>) -> Result<Answer, Lost> {
-    match result {
-        Ok(response) => {
-            let text = response.message().collect::<Vec<_>>().join("\n");
-            Ok(Answer::parse(response.code().into(), &text))
-        }
-        Err(error) => reply(&error).ok_or_else(|| Lost(chain(&error))),
+fn ended(phase: Phase, answer: Answer) -> Sent {
+    Sent::Ended {
+        phase,
+        answer: Some(answer),
+        lost: None,
     }
 }
 
-/// The negative reply behind an error, if it is one.
-pub fn reply(error: &lettre::transport::smtp::Error) -> Option<Answer> {
-    let code = error.status()?;
-    let text = std::error::Error::source(error).map(ToString::to_string);
-    Some(Answer::parse(code.into(), &text.unwrap_or_default()))
+fn lost(phase: Phase, how: String) -> Sent {
+    Sent::Ended {
+        phase,
+        answer: None,
+        lost: Some(how),
+    }
+}
+
+/// RFC 5321 section 4.5.2: a dot more where a line begins with one; and the end of the last line.
+fn stuffed(content: &[u8]) -> Vec<u8> {
+    let mut stuffed = Vec::with_capacity(content.len() + 64);
+    let mut line_begins = true;
+    for &byte in content {
+        if line_begins && byte == b'.' {
+            stuffed.push(b'.');
+        }
+        stuffed.push(byte);
+        line_begins = byte == b'\n';
+    }
+    if !stuffed.ends_with(b"\r\n") {
+        stuffed.extend_from_slice(b"\r\n");
+    }
+    stuffed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dot_at_the_beginning_of_a_line_is_doubled() {
+        let stuffed = stuffed(b".\r\n..a\r\nb.\r\n.");
+        assert_eq!(stuffed, b"..\r\n...a\r\nb.\r\n..\r\n");
+    }
+
+    #[test]
+    fn an_offer_is_recognised_in_every_spelling() {
+        let offered = Abilities::parse("mx PIPELINING\nSIZE 1000\nstarttls\nAUTH=plain LOGIN");
+        assert!(offered.starttls && offered.size && !offered.pipelining);
+        assert!(offered.offers_login_by("PLAIN") && offered.offers_login_by("LOGIN"));
+    }
 }

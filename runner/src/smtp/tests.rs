@@ -14,19 +14,43 @@ async fn catcher(rules: impl IntoIterator<Item = Rule>) -> Catcher {
     Catcher::start(config).await.unwrap()
 }
 
-fn relay(catcher: &Catcher) -> IntegrationSpec {
-    let settings = serde_json::json!({
-        "id": uuid::Uuid::nil(), "name": "relay", "host": "127.0.0.1", "port": catcher.addr().port(),
-        "secure": false, "username": null, "password": null
+/// A relay on this port of the loopback address, without TLS and rules.
+pub fn spec(port: u16) -> IntegrationSpec {
+    spec_with(port, serde_json::json!({}))
+}
+
+/// As [`spec`], with these settings instead of its own.
+pub fn spec_with(port: u16, settings: serde_json::Value) -> IntegrationSpec {
+    let mut all = serde_json::json!({
+        "id": uuid::Uuid::nil(), "name": "relay", "revision": 1, "host": "127.0.0.1", "port": port,
+        "secure": false, "tls": "auto", "username": null, "password": null,
+        "address_family": "ipv4", "ca_file": null, "messages_per_connection": 100,
+        "connection_age_s": 300,
+        "timeouts": {"connect_s": 30, "greeting_s": 60, "command_s": 60, "body_s": 180, "dot_s": 600},
+        "from_email": "team@example.org", "from_name": null, "reply_to": null, "headers": {},
+        "rules": []
     });
-    serde_json::from_value(settings).unwrap()
+    for (key, value) in settings.as_object().unwrap() {
+        all[key] = value.clone();
+    }
+    serde_json::from_value(all).unwrap()
 }
 
 async fn dial(catcher: &Catcher) -> Box<dyn Relay> {
-    PlainDialer.dial(&relay(catcher)).await.unwrap()
+    dial_with(catcher, serde_json::json!({})).await.unwrap()
 }
 
-fn mail(local_part: &str) -> Mail {
+async fn dial_with(
+    catcher: &Catcher,
+    settings: serde_json::Value,
+) -> Result<Box<dyn Relay>, DialError> {
+    let spec = spec_with(catcher.addr().port(), settings);
+    (NetDialer::default())
+        .dial(&spec, &mut Trace::default())
+        .await
+}
+
+pub fn mail(local_part: &str) -> Mail {
     Mail {
         from: "team@example.org".parse().unwrap(),
         to: format!("{local_part}@example.com").parse().unwrap(),
@@ -34,7 +58,7 @@ fn mail(local_part: &str) -> Mail {
     }
 }
 
-fn permit() -> Permit {
+pub fn permit() -> Permit {
     let fence = Fence::new(Duration::from_secs(20), Duration::ZERO, || Duration::ZERO);
     Permit::new(Arc::default(), Fences::without_news(fence))
 }
@@ -70,7 +94,7 @@ async fn a_refused_recipient_does_not_cost_the_connection() {
         ("cleo", (Phase::Dot, Some(250))),
     ] {
         assert_eq!(ended(relay.send(&mail(name), &permit()).await), expected);
-        assert!(relay.is_reusable());
+        assert!(relay.is_healthy());
     }
     assert_eq!(catcher.connection_count(), 1);
     let bodies: Vec<bool> = (catcher.accepted().iter())
@@ -93,7 +117,7 @@ async fn a_refusal_after_the_dot_does_not_cost_the_connection() {
     let mut relay = dial(&catcher).await;
     let sent = relay.send(&mail("bob"), &permit()).await;
     assert_eq!(ended(sent), (Phase::Dot, Some(452)));
-    assert!(relay.is_reusable());
+    assert!(relay.is_healthy());
 }
 
 #[tokio::test]
@@ -109,7 +133,7 @@ async fn a_lost_connection_says_in_which_phase_and_is_not_used_again() {
             ended(relay.send(&mail(name), &permit()).await),
             (phase, None)
         );
-        assert!(!relay.is_reusable());
+        assert!(!relay.is_healthy());
     }
 }
 
@@ -120,7 +144,7 @@ async fn a_closing_reply_ends_the_connection() {
     let mut relay = dial(&catcher).await;
     let sent = relay.send(&mail("ana"), &permit()).await;
     assert_eq!(ended(sent), (Phase::Rcpt, Some(421)));
-    assert!(!relay.is_reusable());
+    assert!(!relay.is_healthy());
 }
 
 #[tokio::test]
@@ -130,7 +154,7 @@ async fn a_closed_gate_begins_nothing() {
     let permit = permit();
     permit.gate.close();
     assert_eq!(relay.send(&mail("ana"), &permit).await, Sent::NotStarted);
-    assert!(relay.is_reusable());
+    assert!(relay.is_healthy());
     assert_eq!(catcher.mail_from_count(), 0);
 }
 
@@ -161,48 +185,18 @@ async fn behind_the_fence_no_final_dot_is_written() {
     let news = Fence::new(Duration::from_secs(1), Duration::ZERO, || Duration::ZERO);
     let permit = Permit::new(Arc::default(), Fences { alive, news });
     assert_eq!(relay.send(&mail("ana"), &permit).await, Sent::Withheld);
-    assert!(!relay.is_reusable());
+    assert!(!relay.is_healthy());
     assert!(!permit.finishing());
     assert_eq!(catcher.mail_from_count(), 1);
     assert!(catcher.stop().await.is_empty());
 }
 
 #[tokio::test]
-async fn a_connection_carries_a_hundred_messages() {
-    let catcher = catcher([]).await;
-    let mut relay = dial(&catcher).await;
-    let mut carried = 0;
-    while relay.is_reusable() {
-        relay.send(&mail("ana"), &permit()).await;
-        carried += 1;
-    }
-    assert_eq!(carried, 100);
-}
-
-#[tokio::test]
 async fn no_greeting_means_nobody_was_attempted() {
     let catcher = catcher([Rule::always(Fault::DropAtConnect)]).await;
-    let error = PlainDialer.dial(&relay(&catcher)).await.err().unwrap();
+    let error = dial_with(&catcher, serde_json::json!({}))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.phase, Phase::Greeting);
-}
-
-#[tokio::test]
-async fn credentials_are_not_sent_in_plain_text() {
-    let catcher = catcher([]).await;
-    for (setting, value) in [
-        ("secure", serde_json::json!(true)),
-        ("username", "me".into()),
-        ("password", "secret".into()),
-    ] {
-        let mut settings = serde_json::json!({
-            "id": uuid::Uuid::nil(), "name": "relay", "host": "127.0.0.1",
-            "port": catcher.addr().port(), "secure": false, "username": null, "password": null
-        });
-        settings[setting] = value;
-        let relay: IntegrationSpec = serde_json::from_value(settings).unwrap();
-        let error = PlainDialer.dial(&relay).await.err().unwrap();
-        assert!(error.reason.contains("TLS"));
-        assert!(!format!("{relay:?} {error}").contains("\"secret\""));
-    }
-    assert_eq!(catcher.connection_count(), 0);
 }

@@ -6,13 +6,24 @@ use crate::Reply;
 pub(crate) enum Command {
     Helo,
     Ehlo,
-    Mail { from: String, size: Option<usize> },
-    Rcpt { to: String },
+    Mail {
+        from: String,
+        size: Option<usize>,
+    },
+    Rcpt {
+        to: String,
+    },
     Data,
     Rset,
     Noop,
     Quit,
     Vrfy,
+    StartTls,
+    /// The mechanism in upper case, and the initial response.
+    Auth {
+        mechanism: String,
+        initial: Option<String>,
+    },
 }
 
 /// RFC 5321 section 4.5.3.1.4 asks for 512 octets; the parameters of extensions come on top.
@@ -40,7 +51,9 @@ pub(crate) fn parse(line: &[u8]) -> Result<Command, Reply> {
         "NOOP" => Ok(Command::Noop),
         "VRFY" if argument.is_empty() => Err(syntax("VRFY needs an address")),
         "VRFY" => Ok(Command::Vrfy),
-        "AUTH" | "EXPN" | "HELP" | "STARTTLS" => Err(Reply::new(502, "5.5.1 not implemented")),
+        "STARTTLS" => no_argument(argument, Command::StartTls),
+        "AUTH" => auth(argument),
+        "EXPN" | "HELP" => Err(Reply::new(502, "5.5.1 not implemented")),
         _ => Err(Reply::new(500, "5.5.2 unknown command")),
     }
 }
@@ -64,6 +77,18 @@ fn no_argument(argument: &str, command: Command) -> Result<Command, Reply> {
     }
 }
 
+fn auth(argument: &str) -> Result<Command, Reply> {
+    let (mechanism, initial) = match argument.split_once(' ') {
+        Some((mechanism, initial)) => (mechanism, Some(initial.to_owned())),
+        None => (argument, None),
+    };
+    let mechanism = mechanism.to_ascii_uppercase();
+    if mechanism.is_empty() {
+        return Err(syntax("AUTH needs a mechanism"));
+    }
+    Ok(Command::Auth { mechanism, initial })
+}
+
 fn mail(argument: &str) -> Result<Command, Reply> {
     let (from, parameters) = path(argument, "FROM:")?;
     if !from.is_empty() {
@@ -76,7 +101,7 @@ fn mail(argument: &str) -> Result<Command, Reply> {
                 let octets = octets.parse().map_err(|_| syntax("SIZE is not a number"))?;
                 size = Some(octets);
             }
-            Some(("BODY", "7BIT" | "8BITMIME")) => {}
+            Some(("BODY", "7BIT" | "8BITMIME") | ("AUTH", _)) => {}
             _ => return Err(Reply::new(555, "5.5.4 unknown parameter of MAIL")),
         }
     }
@@ -189,7 +214,9 @@ mod tests {
         assert_eq!(code("RCPT TO:<example.com>\r\n"), 501);
         assert_eq!(code("DATA now\r\n"), 501);
         assert_eq!(code("VRFY\r\n"), 501);
-        assert_eq!(code("STARTTLS\r\n"), 502);
+        assert_eq!(code("STARTTLS now\r\n"), 501);
+        assert_eq!(code("AUTH\r\n"), 501);
+        assert_eq!(code("EXPN all\r\n"), 502);
         assert_eq!(code("RCPT TO:<ä@example.com>\r\n"), 553);
         assert_eq!(code("MAIL FROM:<a@example.com> SMTPUTF8\r\n"), 555);
         assert_eq!(code("RCPT TO:<a@example.com> NOTIFY=NEVER\r\n"), 555);

@@ -1,29 +1,38 @@
 //! An SMTP server (RFC 5321) for tests and demos: it keeps every mail, delivers none, and fails
 //! where a [`Script`] says so.
 
+mod auth;
 mod command;
+mod deaf;
+mod ledger;
 mod mailbox;
 mod reply;
 mod script;
 mod session;
+mod tls;
 mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+pub use auth::Auth;
+pub use deaf::Deaf;
+pub use ledger::Connection;
 pub use reply::Reply;
-pub use script::{Fault, Gate, Rule, Script};
+pub use script::{Act, Fault, Gate, Moment, Rule, Script, Stage};
+pub use tls::{Authority, Certificate, Tls, TlsError};
 
+use ledger::{Ledger, OpenConnection};
 use mailbox::Mailbox;
-use session::{Envelope, Session};
+use session::{Envelope, Origin, Session};
 use wire::Closed;
 
 /// Where the text of accepted mails goes.
@@ -47,6 +56,32 @@ pub struct Config {
     pub script: Script,
     /// The largest mail, in octets (RFC 1870).
     pub max_size: usize,
+    pub tls: Option<Tls>,
+    pub auth: Option<Auth>,
+    /// Whether PIPELINING is offered (RFC 2920).
+    pub pipelining: bool,
+    /// RCPT is answered with 250 after a refused MAIL, and DATA with 354 after a refused RCPT. A mail without
+    /// recipients is refused at the dot.
+    pub lenient: bool,
+    pub idle: Idle,
+}
+
+/// When connections end on which the client says nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Idle {
+    pub after: Duration,
+    /// Whether a 421 comes before the end.
+    pub farewell: bool,
+}
+
+impl Default for Idle {
+    /// RFC 5321 section 4.5.3.2.7.
+    fn default() -> Self {
+        Self {
+            after: Duration::from_secs(300),
+            farewell: true,
+        }
+    }
 }
 
 impl Default for Config {
@@ -56,6 +91,11 @@ impl Default for Config {
             store: Store::default(),
             script: Script::default(),
             max_size: 10 * 1024 * 1024,
+            tls: None,
+            auth: None,
+            pipelining: true,
+            lenient: false,
+            idle: Idle::default(),
         }
     }
 }
@@ -74,6 +114,12 @@ pub struct Accepted {
     pub peer: SocketAddr,
     /// The number of the connection it came over, from 1.
     pub connection: u64,
+    /// Whether it came over TLS.
+    pub tls: bool,
+    /// The server name that the client named in the handshake.
+    pub sni: Option<String>,
+    /// Who had logged in.
+    pub user: Option<String>,
     pub at: SystemTime,
     /// The mail as sent, dots unstuffed; `None` unless the store is [`Store::Memory`].
     pub mail: Option<Arc<[u8]>>,
@@ -108,7 +154,7 @@ impl Catcher {
     /// # Errors
     /// When the address cannot be listened on or the mailbox cannot be opened.
     pub async fn start(config: Config) -> io::Result<Self> {
-        let listener = TcpListener::bind(config.listen).await?;
+        let listener = listen(config.listen, config.script.has(Stage::Body))?;
         let addr = listener.local_addr()?;
         let (store, last) = match config.store {
             Store::Memory => (OpenStore::Memory, 0),
@@ -122,6 +168,11 @@ impl Catcher {
             store,
             script: config.script,
             max_size: config.max_size,
+            tls: config.tls,
+            auth: config.auth,
+            pipelining: config.pipelining,
+            lenient: config.lenient,
+            idle: config.idle,
             last_seq: AtomicU64::new(last),
             ledger: Ledger::default(),
         });
@@ -172,14 +223,30 @@ impl Catcher {
         self.server.ledger.mails_started().len()
     }
 
+    /// All connections that were taken, in the order of arrival.
+    pub fn connections(&self) -> Vec<Connection> {
+        self.server.ledger.connections().clone()
+    }
+
     /// How many connections were taken, those dropped at once included.
     pub fn connection_count(&self) -> u64 {
-        self.server.ledger.connections.load(Ordering::Relaxed)
+        self.server.ledger.connections().len() as u64
+    }
+
+    /// How many connections are open.
+    pub fn open_connections(&self) -> u64 {
+        self.server.ledger.open_connections.load(Ordering::Relaxed)
     }
 
     /// The most connections that were open at a time.
     pub fn peak_connections(&self) -> u64 {
         self.server.ledger.peak_connections.load(Ordering::Relaxed)
+    }
+
+    /// Whether a client ever sent credentials, or asked to, without TLS.
+    pub fn saw_credentials_in_plain_text(&self) -> bool {
+        let connections = self.server.ledger.connections();
+        connections.iter().any(|seen| seen.auth_in_plain_text)
     }
 
     /// Closes the port, says 421 to clients that are not being answered just now, ends held replies
@@ -198,6 +265,20 @@ impl Drop for Catcher {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
+}
+
+fn listen(addr: SocketAddr, small_buffer: bool) -> io::Result<TcpListener> {
+    const SMALL: u32 = 16 * 1024;
+    let socket = match addr {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    if small_buffer {
+        socket.set_recv_buffer_size(SMALL)?;
+    }
+    socket.bind(addr)?;
+    socket.listen(1024)
 }
 
 async fn accept_loop(listener: TcpListener, server: Arc<Server>, mut stop: watch::Receiver<bool>) {
@@ -239,7 +320,7 @@ async fn serve(
         tracing::debug!(%error, "connection lost");
         return;
     }
-    let open = OpenConnection::new(&server.ledger);
+    let open = OpenConnection::new(&server.ledger, peer);
     let session = Session::new(Arc::clone(&server), stream, peer, open.number, stop);
     let Err(Closed) = session.run().await;
 }
@@ -255,6 +336,11 @@ struct Server {
     store: OpenStore,
     script: Script,
     max_size: usize,
+    tls: Option<Tls>,
+    auth: Option<Auth>,
+    pipelining: bool,
+    lenient: bool,
+    idle: Idle,
     last_seq: AtomicU64,
     ledger: Ledger,
 }
@@ -266,13 +352,7 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    async fn accept(
-        &self,
-        envelope: Envelope,
-        mail: Vec<u8>,
-        peer: SocketAddr,
-        connection: u64,
-    ) -> io::Result<()> {
+    async fn accept(&self, envelope: Envelope, mail: Vec<u8>, origin: &Origin) -> io::Result<()> {
         let message_id = field(&mail, "Message-ID");
         let mail: Arc<[u8]> = mail.into();
         for recipient in envelope.to {
@@ -281,8 +361,11 @@ impl Server {
                 message_id: message_id.clone(),
                 recipient,
                 from: envelope.from.clone(),
-                peer,
-                connection,
+                peer: origin.peer,
+                connection: origin.connection,
+                tls: origin.tls,
+                sni: origin.sni.clone(),
+                user: origin.user.clone(),
                 at: SystemTime::now(),
                 mail: matches!(self.store, OpenStore::Memory).then(|| Arc::clone(&mail)),
             };
@@ -297,56 +380,6 @@ impl Server {
             self.ledger.record(accepted);
         }
         Ok(())
-    }
-}
-
-#[derive(Default)]
-struct Ledger {
-    accepted: Mutex<Vec<Accepted>>,
-    count: watch::Sender<usize>,
-    mails_started: Mutex<Vec<SystemTime>>,
-    connections: AtomicU64,
-    open_connections: AtomicU64,
-    peak_connections: AtomicU64,
-}
-
-impl Ledger {
-    fn accepted(&self) -> std::sync::MutexGuard<'_, Vec<Accepted>> {
-        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn record(&self, accepted: Accepted) {
-        let mut all = self.accepted();
-        all.push(accepted);
-        self.count.send_replace(all.len());
-    }
-
-    fn mails_started(&self) -> std::sync::MutexGuard<'_, Vec<SystemTime>> {
-        (self.mails_started.lock()).unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn mail_started(&self) {
-        self.mails_started().push(SystemTime::now());
-    }
-}
-
-struct OpenConnection<'a> {
-    ledger: &'a Ledger,
-    number: u64,
-}
-
-impl<'a> OpenConnection<'a> {
-    fn new(ledger: &'a Ledger) -> Self {
-        let number = ledger.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let open = ledger.open_connections.fetch_add(1, Ordering::Relaxed) + 1;
-        ledger.peak_connections.fetch_max(open, Ordering::Relaxed);
-        Self { ledger, number }
-    }
-}
-
-impl Drop for OpenConnection<'_> {
-    fn drop(&mut self) {
-        self.ledger.open_connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

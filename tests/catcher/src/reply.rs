@@ -14,11 +14,13 @@ impl Reply {
         Self { code, text }
     }
 
-    pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
-        let mut lines = self.text.lines().peekable();
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut lines = self.text.split('\n').peekable();
         while let Some(line) = lines.next() {
             let separator = if lines.peek().is_some() { '-' } else { ' ' };
             out.extend_from_slice(format!("{}{separator}{line}\r\n", self.code).as_bytes());
         }
+        out
     }
 }

@@ -1,14 +1,18 @@
-//! Lines in, replies out, over one TCP connection.
+//! Lines in, replies out, over one connection.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::LazyConfigAcceptor;
 
-use crate::{Reply, stopped};
+use crate::{Idle, Reply, stopped};
 
 /// The connection is over, by whoever's will.
 #[derive(Debug)]
@@ -21,15 +25,20 @@ impl From<io::Error> for Closed {
     }
 }
 
-/// RFC 5321 section 4.5.3.2.7.
-const IDLE: Duration = Duration::from_secs(300);
 /// Bounds the buffer; far above every line that the protocol allows.
 const LONGEST_LINE: usize = 64 * 1024;
 /// RFC 5321 section 4.5.3.1.6, line end included.
 const LONGEST_TEXT_LINE: usize = 1000;
+/// How long the client may take to read the last words before the connection is reset.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
+    idle: Idle,
     stop: watch::Receiver<bool>,
     input: Vec<u8>,
     /// `input` before this offset has been handed out.
@@ -38,9 +47,10 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream, stop: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(stream: TcpStream, idle: Idle, stop: watch::Receiver<bool>) -> Self {
         Self {
-            stream,
+            stream: Box::new(stream),
+            idle,
             stop,
             input: Vec::with_capacity(16 * 1024),
             taken: 0,
@@ -51,18 +61,91 @@ impl Wire {
     /// Replies wait until the server has to wait for the client: a pipelined group is answered in
     /// one packet (RFC 2920 section 3.2).
     pub(crate) fn reply(&mut self, reply: &Reply) {
-        reply.write_to(&mut self.output);
+        self.bytes(&reply.to_bytes());
     }
 
-    pub(crate) async fn flush(&mut self) -> Result<(), Closed> {
-        self.stream.write_all(&self.output).await?;
-        self.output.clear();
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.output.extend_from_slice(bytes);
+    }
+
+    /// Each octet on its own, after this time.
+    pub(crate) async fn trickle(&mut self, bytes: &[u8], pause: Duration) -> Result<(), Closed> {
+        for byte in bytes {
+            self.until(sleep(pause)).await?;
+            self.bytes(&[*byte]);
+        }
+        self.flush().await
+    }
+
+    /// Writes what is to be written, and waits. Also ends when the server is being stopped.
+    pub(crate) async fn until(&mut self, over: impl Future<Output = ()>) -> Result<(), Closed> {
+        let done = async {
+            write(&mut self.stream, &mut self.output).await?;
+            over.await;
+            Ok(())
+        };
+        tokio::select! {
+            done = done => done,
+            () = stopped(&mut self.stop) => Err(Closed),
+        }
+    }
+
+    /// Reads and says nothing, until the client is gone.
+    pub(crate) async fn until_gone(&mut self) -> Closed {
+        loop {
+            self.input.clear();
+            self.taken = 0;
+            let read = async {
+                write(&mut self.stream, &mut self.output).await?;
+                self.stream.read_buf(&mut self.input).await
+            };
+            tokio::select! {
+                () = stopped(&mut self.stop) => return Closed,
+                read = read => if !matches!(read, Ok(1..)) { return Closed },
+            }
+        }
+    }
+
+    /// A line without end, until the client is gone.
+    pub(crate) async fn endless(&mut self) -> Closed {
+        self.bytes(b"250-");
+        while self.until(std::future::ready(())).await.is_ok() {
+            self.bytes(&[b'x'; 4096]);
+        }
+        Closed
+    }
+
+    /// Whether the client has sent more than was read.
+    pub(crate) fn has_more(&self) -> bool {
+        self.taken < self.input.len()
+    }
+
+    /// The handshake. What the client sent ahead of it in plain text is thrown away. `hello` is told the server name.
+    pub(crate) async fn encrypt(
+        &mut self,
+        config: Arc<ServerConfig>,
+        hello: impl FnOnce(Option<&str>),
+    ) -> Result<(), Closed> {
+        self.flush().await?;
+        self.input.clear();
+        self.taken = 0;
+        let (gone, _) = tokio::io::duplex(1);
+        let stream = std::mem::replace(&mut self.stream, Box::new(gone));
+        let handshake = async {
+            let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+            hello(start.client_hello().server_name());
+            start.into_stream(config).await
+        };
+        let stream = tokio::select! {
+            stream = handshake => stream?,
+            () = stopped(&mut self.stop) => return Err(Closed),
+        };
+        self.stream = Box::new(stream);
         Ok(())
     }
 
-    /// Resolves when the server is being stopped.
-    pub(crate) async fn stopped(&mut self) {
-        stopped(&mut self.stop).await;
+    pub(crate) async fn flush(&mut self) -> Result<(), Closed> {
+        Ok(write(&mut self.stream, &mut self.output).await?)
     }
 
     /// The next line, its LF included.
@@ -97,15 +180,38 @@ impl Wire {
                 0 => Err(Closed),
                 _ => Ok(old),
             },
-            () = sleep(IDLE) => self.last_words(421, "4.4.2 idle for too long").await,
+            () = sleep(self.idle.after) => match self.idle.farewell {
+                true => self.last_words(421, "4.4.2 idle for too long").await,
+                false => Err(Closed),
+            },
         }
     }
 
     /// Replies, and closes the connection.
     pub(crate) async fn last_words<T>(&mut self, code: u16, text: &str) -> Result<T, Closed> {
         self.reply(&Reply::new(code, text));
-        self.flush().await?;
-        Err(Closed)
+        Err(self.part().await)
+    }
+
+    /// Ends the connection so that the client can read all replies: closing a socket with unread input resets it, which
+    /// throws away what is on its way.
+    pub(crate) async fn part(&mut self) -> Closed {
+        let part = async {
+            self.flush().await?;
+            self.stream.shutdown().await?;
+            Ok::<_, Closed>(self.until_gone().await)
+        };
+        // The client may take its time; the connection ends anyway.
+        let _ = timeout(FAREWELL, part).await;
+        Closed
+    }
+
+    /// Returns when the mail has begun to arrive.
+    pub(crate) async fn mail_begins(&mut self) -> Result<(), Closed> {
+        while !self.has_more() {
+            self.fill().await?;
+        }
+        Ok(())
     }
 
     /// The mail up to the final dot, dots unstuffed (RFC 5321 section 4.5.2), at most `max` octets.
@@ -137,4 +243,10 @@ impl Wire {
             }
         }
     }
+}
+
+async fn write(stream: &mut Box<dyn Stream>, output: &mut Vec<u8>) -> io::Result<()> {
+    stream.write_all(output).await?;
+    output.clear();
+    stream.flush().await
 }

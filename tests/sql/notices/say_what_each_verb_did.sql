@@ -1,6 +1,6 @@
 -- Only another client can see notices: its statements run in a transaction of their own.
 begin;
-select plan(17);
+select plan(21);
 
 -- Each call is announced, so that its notices can be told apart. A shell argument is one line.
 select replace($$
@@ -50,6 +50,12 @@ update campaign.email_jobs set allow_repeat = false;
 insert into campaign.suppressions (email) values ('g1@example.com'), ('g2@example.com');
 select pg_temp.say('retry suppressed'), campaign.retry_failed(pg_temp.job());
 select pg_temp.say('resend suppressed'), campaign.resolve_uncertain(pg_temp.job(), 'resend');
+select pg_temp.say('test relay'), campaign.test_integration();
+select pg_temp.say('add'), campaign.add_integration('gmail', 'ada@example.com', 'env:GMAIL');
+select pg_temp.say('add with a password'), campaign.add_integration('improvmx', 'ada@example.com', 'secret', is_default => true);
+insert into campaign.smtp_providers (name, title) values ('free', 'Free');
+delete from campaign.email_integrations where is_default;
+select pg_temp.say('add without limits'), campaign.add_integration('free', 'ada@example.com', 'file:/run/free', host => 'smtp.free.example', port => 465);
 rollback;
 $$, E'\n', ' ') as statements \gset
 \set said `psql -X -q -o /dev/null -v VERBOSITY=default -h :'HOST' -p :'PORT' -U :'USER' -d :'DBNAME' -c :'statements' 2>&1`
@@ -71,6 +77,7 @@ from (values
   ('plan without a rate', '3 recipients of segment four would get ''hi'' (left out: 1 invalid): 1 chunk, as fast as the relay takes them; nothing was started', true),
   ('plan nobody', '0 recipients of segment nobody would get ''hi'' (left out: 1 invalid): start_campaign would refuse; nothing was started', false),
   ('test', 'template hi will be sent to one address over relay: select state, detail from campaign.test_mails where id = ''ID''', true),
+  ('test relay', 'integration relay will be tested with one mail: select step, result, detail from campaign.integration_test_steps where id = ''ID''', false),
   ('pause', 'campaign ID is paused; resume_campaign(''ID'') goes on', false),
   ('pause twice', 'campaign ID is paused already: paused by ' || session_user, false),
   ('resume', 'campaign ID goes on: 3 of 3 recipients are left', true),
@@ -82,7 +89,10 @@ from (values
   ('sent', 'campaign ID: 1 uncertain recipients count as sent', false),
   ('sent twice', 'campaign ID: there is nobody to decide about', false),
   ('retry suppressed', 'campaign ID: 0 of 1 failed recipients are tried again (left out: 1 suppressed, 0 already mailed by another campaign)', false),
-  ('resend suppressed', 'campaign ID: 0 of 1 uncertain recipients are mailed again (left out: 1 suppressed, 0 already mailed by another campaign)', false)) as v (verb, says, waits);
+  ('resend suppressed', 'campaign ID: 0 of 1 uncertain recipients are mailed again (left out: 1 suppressed, 0 already mailed by another campaign)', false),
+  ('add', 'integration gmail added: smtp.gmail.com:587, from ada@example.com, at most 20 mails a second, 5 connections, 500 mails in 24 hours | NOTICE:  see whether it works: select campaign.test_integration(''gmail'')', false),
+  ('add with a password', 'integration improvmx added: smtp.improvmx.com:587, from ada@example.com, at most 5 mails a second, 3 connections; it is the default, in place of relay | NOTICE:  the password is readable in the database and in its dumps | HINT:  With env:NAME or file:/PATH the runner reads it on its own host. | NOTICE:  see whether it works: select campaign.test_integration(''improvmx'')', false),
+  ('add without limits', 'integration free added: smtp.free.example:465, from ada@example.com, no limits; it is the default | NOTICE:  see whether it works: select campaign.test_integration(''free'')', false)) as v (verb, says, waits);
 select is_empty($$ select line from notice where line ~ 'ERROR' $$, 'nothing failed');
 
 select * from finish();

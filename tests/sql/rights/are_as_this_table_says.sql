@@ -4,6 +4,7 @@ select plan(8);
 
 create temporary table expected (name text, admin text, operator text, runner text, reader text, public text default '');
 insert into expected (name, admin, operator, runner, reader) values
+  ('add_integration',      'x', '', '', ''),
   ('cancel_campaign',      'x', 'x', '', ''),
   ('check_campaign',       'x', 'x', '', 'x'),
   ('claim_chunks',         '', '', 'x', ''),
@@ -23,6 +24,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('register_runner',      '', '', 'x', ''),
   ('release',              '', '', 'x', ''),
   ('report',               '', '', 'x', ''),
+  ('report_integration_test', '', '', 'x', ''),
   ('report_relay',         '', '', 'x', ''),
   ('report_test_mail',     '', '', 'x', ''),
   ('resolve_uncertain',    'x', 'x', '', ''),
@@ -30,7 +32,9 @@ insert into expected (name, admin, operator, runner, reader) values
   ('retry_failed',         'x', 'x', '', ''),
   ('send_test',            'x', 'x', '', ''),
   ('start_campaign',       'x', 'x', '', ''),
+  ('take_integration_test', '', '', 'x', ''),
   ('take_test_mail',       '', '', 'x', ''),
+  ('test_integration',     'x', 'x', '', ''),
   ('tick',                 'x', 'x', 'x', ''),
   ('unregister_runner',    '', '', 'x', ''),
   ('attempt',              '', '', '', ''),
@@ -40,6 +44,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('email_integrations',   'rawd', 'r*', '', 'r*'),
   ('email_jobs',           'r', 'r', '', 'r'),
   ('email_templates',      'rawd', 'r', '', 'r'),
+  ('integration_test',     '', '', '', ''),
   ('left_out',             'a', 'a', '', ''),
   ('pending_on_sent',      '', '', '', ''),
   ('rate_bucket',          '', '', '', ''),
@@ -52,6 +57,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('runner',               '', '', '', ''),
   ('segments',             'rawd', 'r', '', 'r'),
   ('setting',              'rawd', '', '', ''),
+  ('smtp_providers',       'rawd', 'r', '', 'r'),
   ('smtp_rules',           'rawd', 'r', '', 'r'),
   ('suppressions',         'rawd', 'ra', '', 'r'),
   ('template_version',     '', '', '', ''),
@@ -61,6 +67,8 @@ insert into expected (name, admin, operator, runner, reader) values
   ('campaign_stats',       'r', 'r', '', 'r'),
   ('email_events',         'r', 'r', '', 'r'),
   ('failed_deliveries',    'r', 'r', '', 'r'),
+  ('integration_test_steps', 'r', 'r', '', 'r'),
+  ('integration_tests',    'r', 'r', '', 'r'),
   ('recipient_state',      'r', 'r', '', 'r'),
   ('runners',              'r', 'r', '', 'r'),
   ('test_mails',           'r', 'r', '', 'r'),
@@ -104,7 +112,7 @@ select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'campa
   and rights('campaign_admin', p.oid) <> rights('campaign_operator', p.oid) $$, 'admins none that operators have not');
 select set_eq($$ select a.attname::text from pg_attribute a where a.attrelid = 'campaign.email_integrations'::regclass and a.attnum > 0 and not a.attisdropped
     and has_column_privilege('campaign_reader', a.attrelid, a.attnum, 'select') $$,
-  '{id,name,type,rate_limit,is_default,created_at}'::text[], 'of a relay all but its config is readable');
+  '{id,name,type,rate_limit,max_connections,daily_quota,is_default,revision,created_at}'::text[], 'of a relay all but its config is readable');
 select is_empty($$ select c.relname, r from pg_class c, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,public}'::text[]) r
   where c.relnamespace = 'campaign'::regnamespace and c.relkind = 'S' and has_sequence_privilege(r, c.oid, 'usage, select, update') $$, 'no sequence');
 

@@ -55,6 +55,9 @@ select * from unnest(array[
   'select * from campaign.send_test(''letter'', ''ada@example.com'')',
   'select * from campaign.send_test(''letter'', ''ada@example.com'', integration => ''none'')',
   'select * from campaign.send_test(''letter'', ''ada@example.com'', null)',
+  'select * from campaign.test_integration()',
+  'select * from campaign.test_integration(''none'')',
+  'select * from campaign.add_integration(''smtp'', name => ''relay'', host => ''h'', from_email => ''a@example.com'')',
   'select * from campaign.preview(''letter'')',
   'select * from pg_catalog.pg_stats where schemaname = ''campaign''',
   'select * from pg_catalog.pg_statistic']) s;
@@ -62,7 +65,7 @@ insert into tried
 select format(s, v.argument)
 from (values
   ('select campaign.integration_spec(%L)', :'relay'), ('select campaign.job_spec(%L)', :'job'), ('select campaign.claim_chunks(%L, 1, ''[]'')', runner(1)::text),
-  ('select campaign.take_test_mail(%L)', runner(1)::text), ('select * from campaign.explain_recipient(%L, ''p1@example.com'')', job_id(:job)::text),
+  ('select campaign.take_test_mail(%L)', runner(1)::text), ('select campaign.take_integration_test(%L)', runner(1)::text), ('select * from campaign.explain_recipient(%L, ''p1@example.com'')', job_id(:job)::text),
   ('select * from campaign.check_campaign(%L)', job_id(:job)::text), ('select * from campaign.retry_failed(%L)', job_id(:job)::text),
   ('select * from campaign.resolve_uncertain(%L, ''sent'')', job_id(:job)::text), ('select * from campaign.pause_campaign(%L)', job_id(:job)::text),
   ('select * from campaign.resume_campaign(%L)', job_id(:job)::text), ('select * from campaign.cancel_campaign(%L)', job_id(:job)::text)) as v (s, argument);

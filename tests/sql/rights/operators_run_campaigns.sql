@@ -1,6 +1,6 @@
 begin;
 \ir ../_fixtures.sql
-select plan(13);
+select plan(14);
 create table public.secret as select 'a' as recipient_key, 'a@example.com' as email, '{"name": "N", "first_name": "F"}'::jsonb as vars;
 insert into campaign.segments (name, query) values ('secret', 'select * from public.secret');
 select job_no as others from campaign.start_campaign('guests', 'thanks', dedupe_key => 'another') \gset
@@ -13,6 +13,7 @@ select lives_ok(format('select campaign.resume_campaign(%L)', :'job'), 'resumes'
 select lives_ok(format('select campaign.retry_failed(%L)', :'job'), 'tries again');
 select lives_ok(format('select campaign.resolve_uncertain(%L, ''sent'')', :'job'), 'decides');
 select lives_ok('select campaign.send_test(''thanks'', ''carmen@example.com'')', 'sends herself a mail');
+select lives_ok('select campaign.test_integration()', 'tests the relay');
 select lives_ok('select campaign.plan_campaign(''guests'', ''thanks'')', 'plans');
 select lives_ok(format('select campaign.cancel_campaign(%L)', :'job'), 'cancels');
 select ok((select bool_and(holds) from campaign.check_campaign(:'job')), 'checks');

@@ -84,7 +84,7 @@ $$;
 create function reported(p_mark bigint, p_outcomes jsonb default '[]') returns text language sql as $$
   select run('daemon', format($q$ select report('00000000-0000-4000-8000-000000000001', %L) as answer $q$, item(p_mark, p_outcomes))) #>> '{answer,0,verdict}'
 $$;
-select plan(51);
+select plan(57);
 
 select run('carmen', 'select now(), lower(''A''), format(''a'', ''b''), ''a'' || ''b''::text, ''a''::text = ''b'', count(*) from email_jobs where id = id');
 select cmp_ok((select count(distinct what) from public.canary), '>=', 5::bigint, 'the canary sings for who asks for it');
@@ -106,14 +106,19 @@ select is(run('carmen', $$ select * from start_campaign('guests', 'thanks', dedu
 select is(run('carmen', format('select * from pause_campaign(%L)', job())) ->> 'status', 'paused', 'pause_campaign');
 select is(run('carmen', format('select * from resume_campaign(%L)', job())) ->> 'status', 'pending', 'resume_campaign');
 select is(run('carmen', $$ select * from send_test('thanks', 'ada@example.com') $$) ->> 'state', 'waiting', 'send_test');
+select is(run('carmen', $$ select * from test_integration('relay', 'ADA@example.com') $$) ->> 'email', 'ada@example.com', 'test_integration');
+select is(run('ana', $$ select * from add_integration('gmail', 'ana@example.com', 'env:GMAIL', is_default => false) $$) #>> '{config,host}', 'smtp.gmail.com', 'add_integration');
 select is(run('carmen', $$ select * from preview('thanks') $$) ->> 'subject', 'Thanks, Ada!', 'preview');
-select is(run('carmen', 'select * from help()') ->> 'to_do', 'See whom a campaign would mail', 'help');
+select is(run('carmen', 'select * from help()') ->> 'to_do', 'Add a relay', 'help');
 
 select is(run('daemon', $$ select register_runner('00000000-0000-4000-8000-000000000001', 'h', 1, 'v', 1) as r $$) -> 'r' ->> 'stale_ms', '31000', 'register_runner');
-select is(run('daemon', $$ select tick('00000000-0000-4000-8000-000000000001') as t $$), '{"t": {"stopped": [], "test_mail": true}}', 'tick');
+select is(run('daemon', $$ select tick('00000000-0000-4000-8000-000000000001') as t $$), '{"t": {"stopped": [], "test_mail": true, "integration_test": true}}', 'tick');
 select is(run('daemon', $$ select * from take_test_mail('00000000-0000-4000-8000-000000000001') $$) ->> 'email', 'ada@example.com', 'take_test_mail');
 select run('daemon', format($$ select report_test_mail('00000000-0000-4000-8000-000000000001', %L, '{"outcome": "sent"}') $$, (select id from campaign.test_mail)));
 select is((select state from campaign.test_mails), 'sent', 'report_test_mail');
+select is(run('daemon', $$ select * from take_integration_test('00000000-0000-4000-8000-000000000001') $$) ->> 'email', 'ada@example.com', 'take_integration_test');
+select run('daemon', format($$ select report_integration_test('00000000-0000-4000-8000-000000000001', %L, '[{"step": "mail", "result": "ok"}]') $$, (select id from campaign.integration_test)));
+select is((select state from campaign.integration_tests), 'passed', 'report_integration_test');
 select is(run('daemon', $$ select * from claim_chunks('00000000-0000-4000-8000-000000000001', 1, '[]') $$) ->> 'positions', '[1, 2, 3]', 'claim_chunks');
 select is(run('daemon', format($$ select heartbeat('00000000-0000-4000-8000-000000000001', %L) as h $$, item(0, '[]'))) -> 'h', '{"lost": [], "stopped": []}', 'heartbeat');
 select is(run('daemon', format($$ select "grant"('00000000-0000-4000-8000-000000000001', %L, %s, 3) as g $$, j.integration_id, j.job_no)) #>> '{g,granted}', '3', 'grant')
@@ -131,6 +136,8 @@ select is(run('rita', 'select * from campaign_stats') ->> 'bounces', '1', 'campa
 select is(run('rita', 'select * from campaign_progress') ->> 'percent', '100.0', 'campaign_progress');
 select is(run('rita', 'select * from runners') ->> 'alive', 'true', 'runners');
 select is(run('rita', 'select * from test_mails') ->> 'state', 'sent', 'test_mails');
+select is(run('rita', 'select * from integration_tests') ->> 'state', 'passed', 'integration_tests');
+select is(run('rita', 'select * from integration_test_steps') ->> 'step', 'mail', 'integration_test_steps');
 select is(run('rita', 'select * from email_events order by created_at, event_type') ->> 'event_type', 'bounce', 'email_events');
 select is(run('rita', 'select * from recipient_state') ->> 'state', 'sent', 'recipient_state');
 select is(run('rita', format('select * from explain_recipient(%L, ''Ada@example.com'')', job())) ->> 'what', 'in the audience: sent', 'explain_recipient');

@@ -18,7 +18,7 @@ from (values
   ($$ ('thanks', 'ada@example.com', null) $$, 'CP008', '{Leave them out}', 'no vars'),
   ($$ ('thanks', 'ada@example.com', '[]') $$, 'CP009', '{vars}', 'vars that are no object')) as c (arguments, code, says, what);
 delete from campaign.email_integrations;
-select refused($$ select campaign.send_test('thanks', 'ada@example.com') $$, 'CP004', '{default,insert into}', 'no relay at all');
+select refused($$ select campaign.send_test('thanks', 'ada@example.com') $$, 'CP004', '{default,add_integration}', 'no relay at all');
 select is_empty('select from campaign.test_mail', 'nothing waits');
 
 select * from finish();

@@ -1,14 +1,17 @@
 //! What is to be done now, by all that is known.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
-use super::{Action, Call, Claim, Repeated, State, Verb, leases, range};
-use crate::engine::job::{Job, WorkerId, free_worker};
+use super::{Action, Call, Claim, Flight, FlightNo, Repeated, State, Verb, leases};
+use crate::engine::carry::Assignment;
+use crate::engine::job::Job;
 use crate::engine::lease::Lease;
-use crate::engine::worker::Assignment;
+use crate::engine::plan::Plan;
 use crate::storage::{Item, LeaseKey};
 
 /// How long an outcome may wait for others before it is reported.
@@ -19,7 +22,7 @@ const FLUSH_AT: usize = 100;
 const MAX_LEASES: usize = 64;
 const MAX_CLAIM: usize = 8;
 const MAX_GRANT: usize = 10_000;
-/// Workers of a job without a lease are kept for its next one.
+/// What is known of a job without a lease is kept for its next one.
 const RETIRE_AFTER: Duration = Duration::from_secs(30);
 
 impl State {
@@ -43,7 +46,9 @@ impl State {
         }
         self.plan(now, &mut actions);
         self.grant(now, &mut actions);
-        self.retire(now, &mut actions);
+        self.ask_for_connections(now, &mut actions);
+        self.tell(now, &mut actions);
+        self.retire(now);
         actions
     }
 
@@ -57,12 +62,9 @@ impl State {
         for (&job_no, job) in &mut self.jobs {
             times.push(job.idle_since.map(|since| since + RETIRE_AFTER));
             times.push(job.patience);
-            let Some(plan) = &job.plan else {
+            if job.plan.is_none() {
                 times.push(Some(job.plan_at));
                 continue;
-            };
-            if let Some(relay) = self.relays.get(&plan.relay.id) {
-                times.push(relay.may_dial_at(now));
             }
             if job.replan {
                 times.push(Some(job.plan_at));
@@ -72,6 +74,14 @@ impl State {
                 times.push(job.tokens.next_at(now));
             }
         }
+        for (&relay_id, relay) in &self.relays {
+            times.push(relay.dialing.may_dial_at(now));
+            times.push(relay.news.again_at());
+            times.push(match self.wanted(relay_id) {
+                0 => relay.connections.give_back_at(),
+                _ => relay.connections.ask_at(now),
+            });
+        }
         times.into_iter().flatten().filter(|&at| at > now).min()
     }
 
@@ -79,53 +89,66 @@ impl State {
         if self.draining || !self.fences.may_start() {
             return;
         }
-        for (&job_no, job) in &mut self.jobs {
-            let Some(plan) = job.plan.clone() else {
-                continue;
+        while let Some((job_no, key, plan)) = self.next_start(now) {
+            let Some(job) = self.jobs.get_mut(&job_no) else {
+                return;
             };
-            let relay = self.relays.entry(plan.relay.id).or_default();
-            let mut startable = leases_mut(&mut self.leases, job_no)
-                .filter(|(_, lease)| lease.can_start())
-                .peekable();
-            while let Some((key, lease)) = startable.peek_mut() {
-                if !lease.can_start() {
-                    startable.next();
-                    continue;
-                }
-                let may_dial = !job.replan && relay.may_dial_at(now).is_some_and(|at| at <= now);
-                let new_id = WorkerId {
+            let Some(lease) = self.leases.get_mut(&key) else {
+                return;
+            };
+            let Some(recipient) = lease.start() else {
+                return;
+            };
+            job.tokens.take(now);
+            self.last_flight += 1;
+            let flight = FlightNo(self.last_flight);
+            job.in_flight += 1;
+            job.served = self.last_flight;
+            let dials = self.relays.entry(plan.relay.id).or_default().begun();
+            self.flights.insert(
+                flight,
+                Flight {
                     job_no,
-                    number: self.last_worker + 1,
-                };
-                let concurrency = plan.concurrency;
-                let worker = free_worker(&mut job.workers, concurrency, may_dial, new_id);
-                let Some(worker) = worker else {
-                    break;
-                };
-                self.last_worker = self.last_worker.max(worker.id.number);
-                if !job.tokens.take(now) {
-                    break;
-                }
-                let Some(recipient) = lease.start() else {
-                    break;
-                };
-                worker.busy = true;
-                if !worker.connected {
-                    worker.dialing = Some(plan.relay.id);
-                    relay.begun();
-                }
-                actions.push(Action::Start {
-                    worker: worker.id,
-                    assignment: Assignment {
-                        key: **key,
-                        recipient,
-                        plan: plan.clone(),
-                        gate: lease.gate().clone(),
-                        span: lease.span().clone(),
-                    },
-                });
+                    relay: plan.relay.id,
+                    dials,
+                },
+            );
+            actions.push(Action::Start {
+                flight,
+                assignment: Assignment {
+                    key,
+                    recipient,
+                    gate: lease.gate().clone(),
+                    span: lease.span().clone(),
+                    plan,
+                },
+            });
+        }
+    }
+
+    /// Of the jobs that could start a message now the one with the fewest under way, then the one that waits for longest.
+    fn next_start(&mut self, now: Instant) -> Option<(i64, LeaseKey, Arc<Plan>)> {
+        let mut found: Option<((usize, u64), i64, LeaseKey)> = None;
+        for (&job_no, job) in &mut self.jobs {
+            let rank = (job.in_flight, job.served);
+            if found.as_ref().is_some_and(|(best, ..)| *best <= rank) {
+                continue;
+            }
+            let Some(plan) = &job.plan else { continue };
+            let relay = self.relays.entry(plan.relay.id).or_default();
+            if job.in_flight >= plan.concurrency || !relay.may_begin(now, !job.replan) {
+                continue;
+            }
+            let startable = leases(&self.leases, job_no).find(|(_, lease)| lease.can_start());
+            if let Some((&key, _)) = startable
+                && job.tokens.next_at(now).is_some_and(|at| at <= now)
+            {
+                found = Some((rank, job_no, key));
             }
         }
+        let (_, job_no, key) = found?;
+        let plan = self.jobs.get(&job_no)?.plan.clone()?;
+        Some((job_no, key, plan))
     }
 
     fn next_call(&mut self, now: Instant) -> Option<Call> {
@@ -280,10 +303,8 @@ impl State {
                 continue;
             };
             let reachable = (self.relays.get(&plan.relay.id))
-                .is_none_or(|relay| relay.may_dial_at(now).is_none_or(|at| at <= now));
-            let rest: usize = leases(&self.leases, job_no)
-                .map(|(_, lease)| lease.rest())
-                .sum();
+                .is_none_or(|relay| (relay.dialing.may_dial_at(now)).is_none_or(|at| at <= now));
+            let rest = rest(&self.leases, job_no);
             let want = rest.saturating_sub(job.tokens.left()).min(MAX_GRANT);
             if reachable && want > 0 && job.tokens.ask_at(now).is_some_and(|at| at <= now) {
                 job.tokens.asked(now);
@@ -291,33 +312,65 @@ impl State {
                     job_no,
                     integration_id: plan.relay.id,
                     want,
+                    unused: job.tokens.take_unused(),
                 });
             }
         }
     }
 
-    /// A job that was stopped, or has had no lease for a while, needs no workers.
-    fn retire(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let over: Vec<i64> = (self.jobs.iter())
-            .filter(|(_, job)| {
-                !job.is_busy()
-                    && job
-                        .idle_since
-                        .is_some_and(|since| job.stopped || now >= since + RETIRE_AFTER)
-            })
-            .map(|(&job_no, _)| job_no)
-            .collect();
-        for job in over.iter().filter_map(|job_no| self.jobs.remove(job_no)) {
-            actions.push(Action::Dismiss {
-                workers: job.workers.iter().map(|worker| worker.id).collect(),
-            });
+    /// Connections to a relay that there is work for.
+    fn wanted(&self, relay_id: Uuid) -> usize {
+        let jobs = self.jobs.iter().filter_map(|(&job_no, job)| {
+            let plan = job.plan.as_ref()?;
+            let messages = rest(&self.leases, job_no) + job.in_flight;
+            (plan.relay.id == relay_id).then(|| messages.min(plan.concurrency))
+        });
+        let guests = self.relays.get(&relay_id).map_or(0, |relay| relay.guests);
+        guests + jobs.sum::<usize>()
+    }
+
+    fn ask_for_connections(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        let planned = self.jobs.values().filter_map(|job| job.plan.as_ref());
+        let mut relays: Vec<Uuid> = planned.map(|plan| plan.relay.id).collect();
+        relays.extend(self.relays.keys());
+        relays.sort_unstable();
+        relays.dedup();
+        for integration_id in relays {
+            let want = self.wanted(integration_id);
+            let relay = self.relays.entry(integration_id).or_default();
+            let in_use = relay.in_flight + relay.guests;
+            if let Some(question) = relay.connections.question(now, want, in_use) {
+                actions.push(Action::Connections {
+                    integration_id,
+                    question,
+                });
+            }
         }
+    }
+
+    fn tell(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        for (&integration_id, relay) in &mut self.relays {
+            if let Some(report) = relay.news.next(now) {
+                actions.push(Action::Tell {
+                    integration_id,
+                    report,
+                });
+            }
+        }
+    }
+
+    /// Forgets a job that was stopped, or has had no lease for a while.
+    fn retire(&mut self, now: Instant) {
+        self.jobs.retain(|_, job| {
+            job.in_flight > 0
+                || !job
+                    .idle_since
+                    .is_some_and(|since| job.stopped || now >= since + RETIRE_AFTER)
+        });
     }
 }
 
-fn leases_mut(
-    all: &mut BTreeMap<LeaseKey, Lease>,
-    job_no: i64,
-) -> impl Iterator<Item = (&LeaseKey, &mut Lease)> {
-    all.range_mut(range(job_no))
+/// Messages of a job that may still be started.
+fn rest(all: &BTreeMap<LeaseKey, Lease>, job_no: i64) -> usize {
+    leases(all, job_no).map(|(_, lease)| lease.rest()).sum()
 }

@@ -5,8 +5,9 @@ use uuid::Uuid;
 use super::decide::FLUSH_AFTER;
 use super::*;
 use crate::fence::Fence;
-use crate::smtp::DialError;
-use crate::storage::{IntegrationSpec, JobSpec, MessageSpec, Recipient, TemplateSpec};
+use crate::smtp::tests::spec;
+use crate::storage::{JobSpec, MessageSpec, Recipient, TemplateSpec};
+use message::reply::Outcome;
 
 const JOB: i64 = 1;
 const WINDOW: usize = 3;
@@ -24,12 +25,14 @@ struct Decided {
     calls: Vec<(Arc<Call>, u32)>,
     plans: usize,
     grants: usize,
-    started: Vec<(WorkerId, Assignment)>,
+    started: Vec<(FlightNo, Assignment)>,
+    questions: Vec<Question>,
+    told: Vec<Arc<RelayReport>>,
 }
 
 impl Decided {
     fn positions(&self) -> Vec<i64> {
-        let position = |(_, assignment): &(WorkerId, Assignment)| assignment.recipient.pos;
+        let position = |(_, assignment): &(FlightNo, Assignment)| assignment.recipient.pos;
         self.started.iter().map(position).collect()
     }
 
@@ -61,18 +64,9 @@ fn chunk(chunk_no: i64, positions: std::ops::RangeInclusive<i64>) -> Chunk {
 
 fn plan() -> Arc<Plan> {
     let text = |text: &str| text.to_owned();
-    let relay = IntegrationSpec {
-        id: Uuid::nil(),
-        name: text("relay"),
-        host: text("127.0.0.1"),
-        port: 25,
-        secure: false,
-        username: None,
-        password: None,
-    };
     let job = JobSpec {
         id: Uuid::nil(),
-        integration_id: relay.id,
+        integration_id: Uuid::nil(),
         concurrency: 2,
         window: WINDOW,
         message: MessageSpec {
@@ -88,7 +82,7 @@ fn plan() -> Arc<Plan> {
             },
         },
     };
-    Arc::new(Plan::new(job, relay))
+    Arc::new(Plan::new(job, spec(25)).unwrap())
 }
 
 fn answer(chunk_no: i64, verdict: Verdict, mark: i64, go: &[i64]) -> Event {
@@ -102,12 +96,22 @@ fn answer(chunk_no: i64, verdict: Verdict, mark: i64, go: &[i64]) -> Event {
 
 fn fact(pos: i64) -> Fact {
     Fact {
-        pos,
-        outcome: "sent",
         phase: Some("dot"),
         code: Some(250),
+        ..Fact::new(pos, Outcome::Sent)
+    }
+}
+
+fn unreachable() -> Failure {
+    Failure {
+        phase: "connect",
+        code: None,
         enhanced: None,
-        detail: None,
+        detail: "refused".to_owned(),
+        verdict: "defer",
+        class: None,
+        rule: None,
+        retry_in_ms: 0,
     }
 }
 
@@ -128,6 +132,7 @@ impl Runner {
         runner.decide();
         runner.apply(Event::Planned(JOB, Some(plan())));
         let decided = runner.decide();
+        runner.allowed(None);
         runner.unlimited();
         (runner, decided.call())
     }
@@ -145,6 +150,11 @@ impl Runner {
         self.apply(Event::Claimed(chunks));
     }
 
+    /// This many connections may be opened.
+    fn allowed(&mut self, connections: Option<usize>) {
+        self.apply(Event::Allowed(Uuid::nil(), Some(connections)));
+    }
+
     fn unlimited(&mut self) {
         let grant = Grant {
             granted: 9,
@@ -158,17 +168,17 @@ impl Runner {
         self.state.apply(self.now, event);
     }
 
-    fn ended(&mut self, (worker, assignment): &(WorkerId, Assignment), end: End) {
+    fn ended(&mut self, (flight, assignment): &(FlightNo, Assignment), end: End) {
         self.apply(Event::Ended {
-            worker: *worker,
+            flight: *flight,
             key: assignment.key,
             end,
-            connected: true,
+            idle: 1,
         });
     }
 
     /// The message was sent.
-    fn sent(&mut self, started: &(WorkerId, Assignment)) {
+    fn sent(&mut self, started: &(FlightNo, Assignment)) {
         self.ended(started, End::Fact(fact(started.1.recipient.pos)));
     }
 
@@ -180,8 +190,9 @@ impl Runner {
                 Action::Call { call, attempt } => decided.calls.push((call, attempt)),
                 Action::Plan { .. } => decided.plans += 1,
                 Action::Grant { .. } => decided.grants += 1,
-                Action::Start { worker, assignment } => decided.started.push((worker, assignment)),
-                Action::Dismiss { .. } => {}
+                Action::Start { flight, assignment } => decided.started.push((flight, assignment)),
+                Action::Connections { question, .. } => decided.questions.push(question),
+                Action::Tell { report, .. } => decided.told.push(report),
             }
         }
         decided
@@ -406,27 +417,116 @@ fn fallen() -> Fence {
 fn who_could_not_be_reached_is_first_after_a_pause_with_fresh_settings() {
     let (mut runner, mut first) = Runner::sending();
     runner.sent(&first.started[1]);
-    let (worker, assignment) = first.started.remove(0);
+    let (flight, assignment) = first.started.remove(0);
     runner.apply(Event::Ended {
-        worker,
+        flight,
         key: assignment.key,
-        end: End::Unreached {
-            recipient: assignment.recipient,
-            relay: Uuid::nil(),
-            error: DialError {
-                phase: Phase::Connect,
-                reason: "refused".to_owned(),
-            },
-        },
-        connected: false,
+        end: End::Unreached(assignment.recipient, unreachable()),
+        idle: 1,
     });
-    assert_eq!(runner.decide().positions(), [1]);
-    assert_eq!(runner.decide().plans, 0);
+    // Over the connection that there is.
+    let decided = runner.decide();
+    assert_eq!(decided.positions(), [1]);
+    assert_eq!(decided.plans, 0);
+    let failure = Failure {
+        retry_in_ms: 1000,
+        ..unreachable()
+    };
+    let first = &decided.told[0];
+    assert_eq!(
+        (first.revision, first.failure.as_ref()),
+        (1, Some(&failure))
+    );
     runner.pass(Duration::from_secs(1));
     assert_eq!(runner.decide().plans, 1);
     runner.unlimited();
     runner.apply(Event::Planned(JOB, Some(plan())));
+    let second = runner.decide();
+    assert_eq!(second.positions(), [3]);
+    runner.apply(Event::Told(Uuid::nil(), first.clone(), true));
+    runner.apply(Event::Dialed(second.started[0].0));
+    assert_eq!(runner.decide().told[0].failure, None);
+}
+
+#[test]
+fn no_more_is_under_way_than_the_connections_that_were_allowed() {
+    let (mut runner, _) = Runner::reporting();
+    runner.allowed(Some(1));
+    runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
+    let first = runner.decide();
+    assert_eq!(first.positions(), [1]);
+    runner.allowed(Some(2));
+    assert_eq!(runner.decide().positions(), [2]);
+    // A guest takes the place of the next message.
+    runner.apply(Event::Guest(Uuid::nil()));
+    runner.sent(&first.started[0]);
+    assert!(runner.decide().started.is_empty());
+    runner.apply(Event::GuestLeft(Uuid::nil()));
     assert_eq!(runner.decide().positions(), [3]);
+}
+
+#[test]
+fn as_many_connections_are_asked_for_as_there_is_work_and_concurrency() {
+    let (mut runner, _) = Runner::sending();
+    runner.pass(Duration::from_secs(1));
+    assert_eq!(runner.decide().questions[0].want, 2);
+    runner.allowed(Some(2));
+    runner.pass(Duration::from_secs(1));
+    runner.apply(Event::Guest(Uuid::nil()));
+    let question = &runner.decide().questions[0];
+    assert_eq!((question.ceiling, question.want), (Some(3), 3));
+}
+
+#[test]
+fn two_jobs_take_turns_where_connections_are_few() {
+    const OTHER: i64 = 2;
+    let (mut runner, _) = Runner::reporting();
+    runner.allowed(Some(1));
+    let mut other = chunk(1, 11..=19);
+    other.key.job_no = OTHER;
+    runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
+    runner.apply(Event::Woken);
+    let mut started = runner.decide().started;
+    runner.claimed(vec![other]);
+    runner.decide();
+    runner.apply(Event::Planned(OTHER, Some(plan())));
+    let call = runner.decide().call();
+    let grant = Grant {
+        granted: 9,
+        first_in_us: 0,
+        interval_us: 0,
+    };
+    runner.apply(Event::Granted(OTHER, Some(grant)));
+    let answers = call.items.iter().map(|item| Answer {
+        key: item.key,
+        verdict: Verdict::Ok,
+        mark: item.next_mark.unwrap_or(3),
+        go: vec![11, 12, 13],
+    });
+    runner.apply(Event::Answered(answers.collect()));
+    let mut jobs = Vec::new();
+    for _ in 0..4 {
+        jobs.push(started[0].1.key.job_no);
+        runner.sent(&started[0]);
+        started = runner.decide().started;
+    }
+    assert_eq!(jobs, [JOB, OTHER, JOB, OTHER]);
+}
+
+#[test]
+fn a_refusal_that_everybody_would_meet_starts_nothing_more_of_the_job() {
+    let (mut runner, first) = Runner::sending();
+    let refusal = Fact {
+        verdict: Some("stop_job"),
+        ..Fact::new(1, Outcome::Returned)
+    };
+    runner.ended(&first.started[0], End::Fact(refusal.clone()));
+    assert!(runner.decide().started.is_empty());
+    assert!(!first.started[1].1.gate.is_open());
+    runner.sent(&first.started[1]);
+    let call = runner.decide().call();
+    assert_eq!(call.verb, Verb::Release);
+    assert_eq!(call.items[0].outcomes[0], refusal);
 }
 
 #[test]

@@ -2,12 +2,21 @@
 #![allow(dead_code)] // Each test binary uses its own part.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use mail_catcher::Authority;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     input: String,
 }
 
@@ -15,8 +24,45 @@ impl Client {
     pub async fn connect(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Self {
+            stream: Box::new(stream),
+            input: String::new(),
+        }
+    }
+
+    /// The handshake; fails where the certificate is not one of this authority's for this name.
+    pub async fn encrypt(self, authority: &Authority, name: &str) -> std::io::Result<Self> {
+        assert_eq!(self.input, "", "plain text ahead of the handshake");
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        let stream = Box::new(connector.connect(name, self.stream).await?);
         let input = String::new();
-        Self { stream, input }
+        Ok(Self { stream, input })
+    }
+
+    /// Connected, STARTTLS, EHLO said again.
+    pub async fn secure(addr: SocketAddr, authority: &Authority) -> Self {
+        let mut client = Self::ready(addr).await;
+        assert_eq!(client.say("STARTTLS\r\n").await, Some(220));
+        let mut client = client.encrypt(authority, "localhost").await.unwrap();
+        assert_eq!(client.say("EHLO test\r\n").await, Some(250));
+        client
+    }
+
+    /// What comes in one piece; empty when the connection is over.
+    pub async fn piece(&mut self) -> Vec<u8> {
+        let mut buffer = vec![0; 4096];
+        let read = self.stream.read(&mut buffer).await.unwrap_or(0);
+        buffer.truncate(read);
+        buffer
     }
 
     /// Connected, greeted, EHLO said.

@@ -79,7 +79,8 @@ async fn run(document: &Document, db: &Db) -> Result<Vec<String>, String> {
         db.until(
             &format!("{}: campaigns and test mails come to rest", document.place(block)),
             "select not exists (select from campaign.email_jobs where status in ('pending', 'running', 'partial'))
-               and not exists (select from campaign.test_mails where state in ('waiting', 'under way'))",
+               and not exists (select from campaign.test_mails where state in ('waiting', 'under way'))
+               and not exists (select from campaign.integration_tests where state in ('waiting', 'under way'))",
             &[],
         )
         .await;

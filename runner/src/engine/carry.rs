@@ -1,23 +1,17 @@
-//! A worker carries one message at a time over at most one connection.
+//! Carrying one message: makes it, sends it over a connection of the pool, and judges what the relay said.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use message::reply::{Outcome, Phase, classify};
+use message::reply::{Answer, Outcome, Phase};
+use message::verdict::{Judgement, Verdict};
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
 use tracing::Instrument;
-use uuid::Uuid;
 
-use super::job::WorkerId;
 use super::plan::Plan;
-use super::state::Event;
+use super::state::{Event, FlightNo};
 use crate::fence::{Fences, Gate};
-use crate::smtp::{DialError, Dialer, Mail, Permit, Relay, Sent};
-use crate::storage::{Fact, LeaseKey, Recipient};
-
-/// An idle connection is closed after this time.
-const IDLE: Duration = Duration::from_secs(30);
+use crate::smtp::{Carried, DialError, Mail, Permit, Pool, Sent};
+use crate::storage::{Fact, Failure, LeaseKey, Recipient};
 
 /// One message to carry.
 pub struct Assignment {
@@ -35,76 +29,35 @@ pub enum End {
     /// Nothing was begun for this recipient.
     Unstarted(Recipient),
     /// Nothing was begun: the relay cannot be reached.
-    Unreached {
-        recipient: Recipient,
-        relay: Uuid,
-        error: DialError,
-    },
+    Unreached(Recipient, Failure),
 }
 
-pub struct Worker {
-    id: WorkerId,
-    dialer: Arc<dyn Dialer>,
-    fences: Fences,
+/// What all assignments share.
+#[derive(Clone)]
+pub struct Carrier {
+    pub pool: Arc<Pool>,
+    pub fences: Fences,
     /// True = give up what is in flight.
-    hurry: watch::Receiver<bool>,
-    events: mpsc::UnboundedSender<Event>,
-    /// With the plan whose relay it leads to.
-    connection: Option<(Box<dyn Relay>, Arc<Plan>)>,
+    pub hurry: watch::Receiver<bool>,
+    pub events: mpsc::UnboundedSender<Event>,
 }
 
-impl Worker {
-    pub fn new(
-        id: WorkerId,
-        dialer: Arc<dyn Dialer>,
-        fences: Fences,
-        hurry: watch::Receiver<bool>,
-        events: mpsc::UnboundedSender<Event>,
-    ) -> Worker {
-        Worker {
-            id,
-            dialer,
-            fences,
-            hurry,
-            events,
-            connection: None,
-        }
+impl Carrier {
+    /// Tells the engine what became of it. Only the engine's end can close its inbox, and then nobody waits for this.
+    pub async fn run(self, flight: FlightNo, assignment: Assignment) {
+        let key = assignment.key;
+        let relay = assignment.plan.relay.id;
+        let span = assignment.span.clone();
+        let end = self.carry(flight, assignment).instrument(span).await;
+        let _ = self.events.send(Event::Ended {
+            flight,
+            key,
+            end,
+            idle: self.pool.idle(relay),
+        });
     }
 
-    /// Works until the other side of `inbox` is dropped.
-    pub async fn run(mut self, mut inbox: mpsc::Receiver<Assignment>) {
-        loop {
-            let next = match &self.connection {
-                Some(_) => timeout(IDLE, inbox.recv()).await,
-                None => Ok(inbox.recv().await),
-            };
-            match next {
-                Ok(Some(assignment)) => {
-                    let key = assignment.key;
-                    let span = assignment.span.clone();
-                    let end = self.carry(assignment).instrument(span).await;
-                    let connected =
-                        (self.connection.as_ref()).is_some_and(|(relay, _)| relay.is_reusable());
-                    let ended = Event::Ended {
-                        worker: self.id,
-                        key,
-                        end,
-                        connected,
-                    };
-                    if self.events.send(ended).is_err() {
-                        return;
-                    }
-                    if !connected {
-                        self.hang_up().await;
-                    }
-                }
-                Ok(None) => return self.hang_up().await,
-                Err(_) => self.hang_up().await,
-            }
-        }
-    }
-
-    async fn carry(&mut self, assignment: Assignment) -> End {
+    async fn carry(&self, flight: FlightNo, assignment: Assignment) -> End {
         let Assignment {
             recipient,
             plan,
@@ -114,81 +67,56 @@ impl Worker {
         let pos = recipient.pos;
         let mail = match plan.mail(&recipient) {
             Ok(mail) => mail,
-            Err(why) => return End::Fact(fact(pos, Phase::Render, None, Some(why))),
+            Err(why) => {
+                let judgement = plan.rules.judge(Phase::Render, None);
+                return fact(pos, judgement, Phase::Render, None, Some(why));
+            }
         };
         let permit = Permit::new(gate, self.fences.clone());
         let mut hurry = self.hurry.clone();
-        let sent = tokio::select! {
-            sent = self.send(&mail, &plan, &permit) => Some(sent),
+        let carried = tokio::select! {
+            carried = self.send(flight, &mail, &plan, &permit) => Some(carried),
             () = hurried(&mut hurry) => None,
         };
-        let end = match sent {
-            Some(Ok(Sent::Ended {
+        match carried {
+            Some(Ok(carried)) => self.judged(recipient, &plan, carried),
+            Some(Err(error)) => End::Unreached(recipient, failure(&error, &plan)),
+            None if permit.finishing() => given_up(pos, Outcome::Uncertain, Some(Phase::Dot)),
+            None => given_up(pos, Outcome::Returned, None),
+        }
+    }
+
+    async fn send(
+        &self,
+        flight: FlightNo,
+        mail: &Mail,
+        plan: &Plan,
+        permit: &Permit,
+    ) -> Result<Carried, DialError> {
+        let dialed = || {
+            let _ = self.events.send(Event::Dialed(flight));
+        };
+        (self.pool).carry(mail, &plan.relay, permit, dialed).await
+    }
+
+    fn judged(&self, recipient: Recipient, plan: &Plan, carried: Carried) -> End {
+        let pos = recipient.pos;
+        let (phase, answer, lost) = match carried.sent {
+            Sent::NotStarted => return End::Unstarted(recipient),
+            // No final dot: the relay has no message (RFC 5321 section 4.1.1.4), so no try is spent.
+            Sent::Withheld => return given_up(pos, Outcome::Returned, Some(Phase::Body)),
+            Sent::DeadIdle(how) => (Phase::Mail, None, Some(how)),
+            Sent::Ended {
                 phase,
                 answer,
                 lost,
-            })) => End::Fact(fact(pos, phase, answer, lost)),
-            Some(Ok(Sent::NotStarted)) => End::Unstarted(recipient),
-            // No final dot: the relay has no message (RFC 5321 section 4.1.1.4), so no try is spent.
-            Some(Ok(Sent::Withheld)) => {
-                End::Fact(given_up(pos, Outcome::Returned, Some(Phase::Body)))
-            }
-            Some(Ok(Sent::DeadIdle(lost))) => End::Fact(fact(pos, Phase::Mail, None, Some(lost))),
-            Some(Err(error)) => End::Unreached {
-                recipient,
-                relay: plan.relay.id,
-                error,
-            },
-            None => {
-                self.connection = None;
-                if permit.finishing() {
-                    End::Fact(given_up(pos, Outcome::Uncertain, Some(Phase::Dot)))
-                } else {
-                    End::Fact(given_up(pos, Outcome::Returned, None))
-                }
-            }
+            } => (phase, answer, lost),
         };
-        if let End::Fact(fact) = &end {
-            log(fact);
+        let judgement = plan.rules.judge(phase, answer.as_ref());
+        if judgement.verdict == Verdict::Reconnect {
+            self.pool.learn_limit(plan.relay.id, carried.before);
         }
-        end
-    }
-
-    /// A connection that died while it was idle is replaced once, at once: it has attempted nobody.
-    async fn send(
-        &mut self,
-        mail: &Mail,
-        plan: &Arc<Plan>,
-        permit: &Permit,
-    ) -> Result<Sent, DialError> {
-        if self
-            .connection
-            .as_ref()
-            .is_some_and(|(_, old)| old.relay != plan.relay)
-        {
-            self.hang_up().await;
-        }
-        if let Some((relay, _)) = &mut self.connection {
-            match relay.send(mail, permit).await {
-                Sent::DeadIdle(_) => self.connection = None,
-                sent => return Ok(sent),
-            }
-        }
-        if !permit.may_start() {
-            return Ok(Sent::NotStarted);
-        }
-        let mut relay = self.dialer.dial(&plan.relay).await?;
-        // Only the engine's end can close the channel, and then nobody waits for this.
-        let _ = self.events.send(Event::Dialed(self.id));
-        let sent = relay.send(mail, permit).await;
-        self.connection = Some((relay, Arc::clone(plan)));
-        Ok(sent)
-    }
-
-    async fn hang_up(&mut self) {
-        if let Some((mut relay, _)) = self.connection.take() {
-            relay.quit().await;
-        }
+        fact(pos, judgement, phase, answer, lost)
     }
 }
 
@@ -199,36 +127,54 @@ async fn hurried(hurry: &mut watch::Receiver<bool>) {
     }
 }
 
+fn failure(error: &DialError, plan: &Plan) -> Failure {
+    let judgement = error.judge(&plan.rules);
+    Failure {
+        phase: error.phase.as_str(),
+        code: error.answer.as_ref().map(|answer| answer.code),
+        enhanced: (error.answer.as_ref()).and_then(|answer| answer.enhanced.clone()),
+        detail: error.reason.clone(),
+        verdict: judgement.verdict.as_str(),
+        class: judgement.class,
+        rule: judgement.rule,
+        retry_in_ms: 0,
+    }
+}
+
 fn fact(
     pos: i64,
+    judgement: Judgement,
     phase: Phase,
-    answer: Option<message::reply::Answer>,
+    answer: Option<Answer>,
     lost: Option<String>,
-) -> Fact {
-    let outcome = classify(phase, answer.as_ref());
+) -> End {
     let (code, enhanced, text) = match answer {
         Some(answer) => (Some(answer.code), answer.enhanced, Some(answer.text)),
         None => (None, None, lost),
     };
-    Fact {
+    let fact = Fact {
         pos,
-        outcome: outcome.as_str(),
+        outcome: judgement.verdict.outcome().as_str(),
         phase: Some(phase.as_str()),
         code,
         enhanced,
         detail: text,
-    }
+        verdict: Some(judgement.verdict.as_str()),
+        class: judgement.class,
+        rule: judgement.rule,
+    };
+    log(&fact);
+    End::Fact(fact)
 }
 
-fn given_up(pos: i64, outcome: Outcome, phase: Option<Phase>) -> Fact {
-    Fact {
-        pos,
-        outcome: outcome.as_str(),
+fn given_up(pos: i64, outcome: Outcome, phase: Option<Phase>) -> End {
+    let fact = Fact {
         phase: phase.map(Phase::as_str),
-        code: None,
-        enhanced: None,
         detail: Some("given up by the runner".to_owned()),
-    }
+        ..Fact::new(pos, outcome)
+    };
+    log(&fact);
+    End::Fact(fact)
 }
 
 /// Texts of replies may contain addresses: they are in the database, not here.
@@ -238,6 +184,7 @@ fn log(fact: &Fact) {
         outcome,
         phase,
         code,
+        class,
         ..
     } = fact;
     if *outcome == Outcome::Sent.as_str() {
@@ -254,6 +201,7 @@ fn log(fact: &Fact) {
             attempt.outcome = outcome,
             smtp.phase = phase,
             smtp.code = code,
+            smtp.class = class,
             "message not accepted"
         );
     }
@@ -264,14 +212,16 @@ fn log(fact: &Fact) {
 mod tests {
     use std::collections::VecDeque;
     use std::sync::Mutex;
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use async_trait::async_trait;
-    use message::reply::Answer;
     use serde_json::{Map, json};
+    use uuid::Uuid;
 
     use super::*;
     use crate::fence::Fence;
+    use crate::smtp::tests::spec;
+    use crate::smtp::{Dialer, Relay, Trace};
     use crate::storage::{IntegrationSpec, JobSpec};
 
     /// What a connection does with each message.
@@ -290,12 +240,18 @@ mod tests {
 
     #[async_trait]
     impl Dialer for Script {
-        async fn dial(&self, _: &IntegrationSpec) -> Result<Box<dyn Relay>, DialError> {
+        async fn dial(
+            &self,
+            _: &IntegrationSpec,
+            _: &mut Trace,
+        ) -> Result<Box<dyn Relay>, DialError> {
             match self.0.lock().unwrap().pop_front() {
                 Some(does) => Ok(Box::new(Scripted(does.into()))),
                 None => Err(DialError {
                     phase: Phase::Connect,
+                    answer: None,
                     reason: "refused".to_owned(),
+                    fault: None,
                 }),
             }
         }
@@ -319,7 +275,7 @@ mod tests {
             }
         }
 
-        fn is_reusable(&self) -> bool {
+        fn is_healthy(&self) -> bool {
             true
         }
 
@@ -327,10 +283,20 @@ mod tests {
     }
 
     struct Bench {
-        worker: Worker,
+        carrier: Carrier,
         dialer: Arc<Script>,
         hurry: watch::Sender<bool>,
         _events: mpsc::UnboundedReceiver<Event>,
+    }
+
+    impl Bench {
+        async fn carry(&self, assignment: Assignment) -> End {
+            self.carrier.carry(FlightNo(1), assignment).await
+        }
+
+        fn connections_left(&self) -> usize {
+            self.dialer.0.lock().unwrap().len()
+        }
     }
 
     fn bench(connections: &[&[Does]]) -> Bench {
@@ -339,14 +305,14 @@ mod tests {
         let fence = Fence::new(Duration::from_secs(20), Duration::ZERO, || Duration::ZERO);
         let hurry = watch::Sender::new(false);
         let (sender, events) = mpsc::unbounded_channel();
-        let id = WorkerId {
-            job_no: 1,
-            number: 1,
+        let carrier = Carrier {
+            pool: Arc::new(Pool::new(dialer.clone())),
+            fences: Fences::without_news(fence),
+            hurry: hurry.subscribe(),
+            events: sender,
         };
-        let fences = Fences::without_news(fence);
-        let worker = Worker::new(id, dialer.clone(), fences, hurry.subscribe(), sender);
         Bench {
-            worker,
+            carrier,
             dialer,
             hurry,
             _events: events,
@@ -354,11 +320,6 @@ mod tests {
     }
 
     fn assignment(pos: i64) -> Assignment {
-        let relay: IntegrationSpec = serde_json::from_value(json!({
-            "id": Uuid::nil(), "name": "relay", "host": "127.0.0.1", "port": 25, "secure": false,
-            "username": null, "password": null
-        }))
-        .unwrap();
         let job: JobSpec = serde_json::from_value(json!({
             "id": Uuid::nil(), "integration_id": Uuid::nil(), "concurrency": 1, "window": 1,
             "message": {
@@ -381,7 +342,7 @@ mod tests {
                 vars,
                 first_leased_at: SystemTime::UNIX_EPOCH,
             },
-            plan: Arc::new(Plan::new(job, relay)),
+            plan: Arc::new(Plan::new(job, spec(25)).unwrap()),
             gate: Arc::default(),
             span: tracing::Span::none(),
         }
@@ -396,37 +357,37 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_died_idle_is_replaced_at_once_and_spends_no_try() {
-        let mut bench = bench(&[&[Does::Accept, Does::Die], &[Does::Accept]]);
-        assert_eq!(outcome(bench.worker.carry(assignment(1)).await).0, "sent");
-        assert_eq!(outcome(bench.worker.carry(assignment(2)).await).0, "sent");
-        assert!(bench.dialer.0.lock().unwrap().is_empty());
+        let bench = bench(&[&[Does::Accept, Does::Die], &[Does::Accept]]);
+        assert_eq!(outcome(bench.carry(assignment(1)).await).0, "sent");
+        assert_eq!(outcome(bench.carry(assignment(2)).await).0, "sent");
+        assert_eq!(bench.connections_left(), 0);
     }
 
     #[tokio::test]
     async fn who_cannot_be_reached_is_given_back_unattempted() {
-        let mut bench = bench(&[]);
-        let end = bench.worker.carry(assignment(7)).await;
-        assert!(matches!(end, End::Unreached { recipient, .. } if recipient.pos == 7));
+        let bench = bench(&[]);
+        let end = bench.carry(assignment(7)).await;
+        assert!(matches!(end, End::Unreached(recipient, _) if recipient.pos == 7));
     }
 
     #[tokio::test]
     async fn a_message_that_cannot_be_made_fails_without_a_connection() {
-        let mut bench = bench(&[&[Does::Accept]]);
+        let bench = bench(&[&[Does::Accept]]);
         let mut assignment = assignment(1);
         assignment.recipient.vars.clear();
-        let end = bench.worker.carry(assignment).await;
+        let end = bench.carry(assignment).await;
         assert_eq!(outcome(end), ("failed", Some("render")));
-        assert_eq!(bench.dialer.0.lock().unwrap().len(), 1);
+        assert_eq!(bench.connections_left(), 1);
     }
 
     #[tokio::test]
     async fn a_closed_gate_starts_nothing() {
-        let mut bench = bench(&[&[Does::Accept]]);
+        let bench = bench(&[&[Does::Accept]]);
         let assignment = assignment(1);
         assignment.gate.close();
-        let end = bench.worker.carry(assignment).await;
+        let end = bench.carry(assignment).await;
         assert!(matches!(end, End::Unstarted(recipient) if recipient.pos == 1));
-        assert_eq!(bench.dialer.0.lock().unwrap().len(), 1);
+        assert_eq!(bench.connections_left(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -435,14 +396,14 @@ mod tests {
             (Does::HangBeforeDot, ("returned", None)),
             (Does::HangAfterDot, ("uncertain", Some("dot"))),
         ] {
-            let mut bench = bench(&[&[does]]);
+            let bench = bench(&[&[does]]);
             let give_up = async {
                 tokio::time::sleep(Duration::from_secs(30)).await;
                 bench.hurry.send_replace(true);
             };
-            let (end, ()) = tokio::join!(bench.worker.carry(assignment(1)), give_up);
+            let (end, ()) = tokio::join!(bench.carry(assignment(1)), give_up);
             assert_eq!(outcome(end), expected);
-            assert!(bench.worker.connection.is_none());
+            assert_eq!(bench.carrier.pool.set_ceiling(Uuid::nil(), None), 0);
         }
     }
 }

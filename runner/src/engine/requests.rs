@@ -1,26 +1,33 @@
-//! Test mails: each is attempted once, over a connection of its own, and belongs to no job.
+//! What people ask runners for, outside of any job: test mails and tests of integrations. Each is attempted once, over a
+//! connection of its own.
 
 use std::sync::Arc;
 
 use message::mail::Identity;
-use message::reply::{Outcome, Phase, classify};
-use tokio::sync::{Notify, watch};
+use message::reply::{Outcome, Phase};
+use message::verdict::{Judgement, Rules};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::backoff;
 use super::plan::Letter;
+use super::state::Event;
 use crate::fence::{Fence, Fences, Gate};
-use crate::smtp::{Dialer, Permit, Sent};
+use crate::probe::probe;
+use crate::smtp::{Dialer, Guest, Permit, Pool, Sent};
 use crate::storage::{IntegrationSpec, Storage, StorageError, TestMail, TestOutcome};
 
-pub struct Sender {
+pub struct Tester {
     pub storage: Storage,
     pub dialer: Arc<dyn Dialer>,
+    pub pool: Arc<Pool>,
+    pub events: mpsc::UnboundedSender<Event>,
     pub alive: Fence,
 }
 
-impl Sender {
-    /// Looks for test mails each time there may be `work`, until the runner is `draining`.
+impl Tester {
+    /// Looks each time there may be `work`, until the runner is `draining`.
     pub async fn run(&self, work: &Notify, mut draining: watch::Receiver<bool>) {
         loop {
             tokio::select! {
@@ -29,12 +36,14 @@ impl Sender {
                 _ = draining.wait_for(|&draining| draining) => return,
             }
             while !*draining.borrow() {
-                match self.next().await {
+                let next = async { Ok(self.next_mail().await? | self.next_test().await?) };
+                match next.await {
                     Ok(true) => {}
                     Ok(false) => break,
-                    // The engine's own calls say that the database is away; tick tells again of a mail that waits.
                     Err(error) => {
-                        tracing::debug!(error = %error, "no test mail could be taken");
+                        // The engine's own calls say that the database is away; tick tells again of what waits.
+                        let error: StorageError = error;
+                        tracing::debug!(error = %error, "no test could be taken");
                         break;
                     }
                 }
@@ -43,12 +52,16 @@ impl Sender {
     }
 
     /// Whether there may be another one.
-    async fn next(&self) -> Result<bool, StorageError> {
+    async fn next_mail(&self) -> Result<bool, StorageError> {
         let Some(mail) = self.storage.take_test_mail().await? else {
             return Ok(false);
         };
         let relay = self.storage.integration_spec(mail.integration_id).await?;
-        let Some(outcome) = attempt(&mail, &relay, &*self.dialer, self.alive.clone()).await else {
+        let attempted = async {
+            let _place = self.place(relay.id).await;
+            attempt(&mail, &relay, &*self.dialer, self.alive.clone()).await
+        };
+        let Some(outcome) = attempted.await else {
             return Ok(false);
         };
         tracing::info!(
@@ -58,22 +71,62 @@ impl Sender {
             smtp.code = outcome.code,
             "test mail attempted"
         );
-        self.report(&mail, &outcome).await;
+        self.insist(|| self.storage.report_test_mail(mail.id, &outcome))
+            .await;
         Ok(true)
     }
 
-    /// Until it is answered: a mail that was attempted and not reported would be given out again. A runner that is not
-    /// registered any more ends, and its mail becomes uncertain.
-    async fn report(&self, mail: &TestMail, outcome: &TestOutcome) {
+    async fn next_test(&self) -> Result<bool, StorageError> {
+        let Some(test) = self.storage.take_integration_test().await? else {
+            return Ok(false);
+        };
+        let relay = self.storage.integration_spec(test.integration_id).await?;
+        let steps = {
+            let _place = self.place(relay.id).await;
+            probe(&relay, Some(&test.email), &*self.dialer, self.alive.clone()).await
+        };
+        let passed = steps.iter().all(|step| step.result != "failed");
+        tracing::info!(test.id = %test.id, integration.id = %relay.id, passed, "integration tested");
+        self.insist(|| self.storage.report_integration_test(test.id, &steps))
+            .await;
+        Ok(true)
+    }
+
+    /// One of the connections that all runners share; waits for it.
+    async fn place(&self, relay: Uuid) -> Place<'_> {
+        // Only the engine's end can close the channel.
+        let _ = self.events.send(Event::Guest(relay));
+        Place {
+            relay,
+            events: &self.events,
+            _guest: self.pool.guest(relay).await,
+        }
+    }
+
+    /// Until it is answered: what was attempted and not reported would be given out again. A runner that is not
+    /// registered any more ends, and what it has in hand becomes uncertain.
+    async fn insist<F: Future<Output = Result<(), StorageError>>>(&self, report: impl Fn() -> F) {
         for attempt in 1.. {
-            match self.storage.report_test_mail(mail.id, outcome).await {
+            match report().await {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::debug!(error = %error, "the report of a test mail is repeated")
+                    tracing::debug!(error = %error, "the report of a test is repeated")
                 }
             }
             sleep(backoff(attempt)).await;
         }
+    }
+}
+
+struct Place<'a> {
+    relay: Uuid,
+    events: &'a mpsc::UnboundedSender<Event>,
+    _guest: Guest,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let _ = self.events.send(Event::GuestLeft(self.relay));
     }
 }
 
@@ -93,7 +146,11 @@ async fn attempt(
         Ok(content) => content,
         Err(why) => return Some(lost(Outcome::Failed, Phase::Render, why)),
     };
-    let mut connection = match dialer.dial(relay).await {
+    let rules = match Rules::compile(&relay.rules) {
+        Ok(rules) => rules,
+        Err(error) => return Some(lost(Outcome::Failed, Phase::Render, error.to_string())),
+    };
+    let mut connection = match dialer.dial(relay, &mut Default::default()).await {
         Ok(connection) => connection,
         Err(error) => return Some(lost(Outcome::Failed, error.phase, error.reason)),
     };
@@ -108,7 +165,7 @@ async fn attempt(
             answer: Some(answer),
             ..
         } => Some(TestOutcome {
-            outcome: classify(phase, Some(&answer)).as_str(),
+            outcome: told(rules.judge(phase, Some(&answer))).as_str(),
             phase: phase.as_str(),
             code: Some(answer.code),
             enhanced: answer.enhanced,
@@ -120,12 +177,20 @@ async fn attempt(
             lost: how,
         } => {
             // What could be tried again is not: a test tells what happened.
-            let outcome = match classify(phase, None) {
+            let outcome = match rules.judge(phase, None).verdict.outcome() {
                 Outcome::Uncertain => Outcome::Uncertain,
                 _ => Outcome::Failed,
             };
             Some(lost(outcome, phase, how.unwrap_or_default()))
         }
+    }
+}
+
+/// A mail of no job cannot be given back.
+fn told(judgement: Judgement) -> Outcome {
+    match judgement.verdict.outcome() {
+        Outcome::Returned => Outcome::Failed,
+        outcome => outcome,
     }
 }
 
@@ -149,7 +214,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::smtp::PlainDialer;
+    use crate::smtp::NetDialer;
+    use crate::smtp::tests::spec;
 
     async fn attempted(rules: impl IntoIterator<Item = Rule>) -> (TestOutcome, Catcher) {
         let config = Config {
@@ -168,10 +234,6 @@ mod tests {
     }
 
     async fn to(port: u16, alive: Fence) -> Option<TestOutcome> {
-        let relay = json!({
-            "id": Uuid::nil(), "name": "relay", "host": "127.0.0.1", "port": port, "secure": false,
-            "username": null, "password": null
-        });
         let message = json!({
             "from_email": "team@example.org", "from_name": null, "reply_to": null, "headers": {"X-Kind": "test"},
             "template": {"subject": "Hi {{name}}", "html": "<p>Hi</p>", "text": null, "variables": []}
@@ -185,8 +247,7 @@ mod tests {
             message: serde_json::from_value(message).unwrap(),
             created_at: SystemTime::UNIX_EPOCH,
         };
-        let relay = serde_json::from_value(relay).unwrap();
-        attempt(&mail, &relay, &PlainDialer, alive).await
+        attempt(&mail, &spec(port), &NetDialer::default(), alive).await
     }
 
     #[tokio::test]

@@ -1,0 +1,275 @@
+//! Commands out, replies in (RFC 5321 section 4.2), over one stream.
+//!
+//! Read here and not by a library, since what a relay said is the product: a code alone on its line, codes like 571 and
+//! texts that are not UTF-8 are replies too (decision 0011).
+
+use std::fmt;
+use std::time::Duration;
+
+use message::reply::Answer;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::logging::chain;
+
+/// RFC 5321 section 4.5.3.1.5 wants 512 octets a line; real ones are longer, endless ones are an attack.
+const LONGEST_REPLY: usize = 64 * 1024;
+
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// The connection gave no usable reply, and may not be used again: the next one could be to an earlier command.
+#[derive(Debug)]
+pub struct Lost(pub String);
+
+pub struct Wire {
+    stream: Box<dyn Stream>,
+    /// Read, and not yet understood.
+    input: Vec<u8>,
+}
+
+impl Wire {
+    pub fn new(stream: Box<dyn Stream>) -> Wire {
+        Wire {
+            stream,
+            input: Vec::new(),
+        }
+    }
+
+    pub async fn write(&mut self, bytes: &[u8], limit: Duration) -> Result<(), Lost> {
+        let written = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        match timeout(limit, written).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Lost(chain(&error))),
+            Err(_) => Err(Lost(format!("the relay did not read within {limit:?}"))),
+        }
+    }
+
+    /// `command` with its line end.
+    pub async fn command(
+        &mut self,
+        command: impl fmt::Display,
+        limit: Duration,
+    ) -> Result<Answer, Lost> {
+        self.write(command.to_string().as_bytes(), limit).await?;
+        self.reply(limit).await
+    }
+
+    /// The next reply, all its lines.
+    pub async fn reply(&mut self, limit: Duration) -> Result<Answer, Lost> {
+        match timeout(limit, self.read_reply()).await {
+            Ok(reply) => reply,
+            Err(_) => Err(Lost(format!("no reply within {limit:?}"))),
+        }
+    }
+
+    async fn read_reply(&mut self) -> Result<Answer, Lost> {
+        let mut code = None;
+        let mut text = String::new();
+        let mut end = 0;
+        loop {
+            let line = self.line(&mut end).await?;
+            let line = parse(&line).ok_or_else(|| {
+                let shown: String = line.chars().take(200).collect();
+                Lost(format!("this is not an SMTP reply: {shown}"))
+            })?;
+            if code.is_some_and(|code| code != line.code) {
+                let first = code.unwrap_or_default();
+                return Err(Lost(format!(
+                    "one reply with two codes, {first} and {}: {text}\n{}",
+                    line.code, line.text
+                )));
+            }
+            if code.replace(line.code).is_some() {
+                text.push('\n');
+            }
+            text.push_str(line.text);
+            if line.is_last {
+                self.input.drain(..end);
+                return Ok(Answer::parse(line.code, &text));
+            }
+        }
+    }
+
+    /// The line that begins at `start`, without its end; `start` becomes that of the next.
+    async fn line(&mut self, start: &mut usize) -> Result<String, Lost> {
+        let mut searched = *start;
+        loop {
+            if let Some(found) = self.input[searched..].iter().position(|&b| b == b'\n') {
+                let line = &self.input[*start..searched + found];
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                let line = String::from_utf8_lossy(line).into_owned();
+                *start = searched + found + 1;
+                return Ok(line);
+            }
+            searched = self.input.len();
+            if searched > LONGEST_REPLY {
+                return Err(Lost("the reply has no end".to_owned()));
+            }
+            match self.stream.read_buf(&mut self.input).await {
+                Ok(0) if searched > *start => {
+                    return Err(Lost(
+                        "the relay closed the connection in the middle of a reply".to_owned(),
+                    ));
+                }
+                Ok(0) => return Err(Lost("the relay closed the connection".to_owned())),
+                Ok(_) => {}
+                Err(error) => return Err(Lost(chain(&error))),
+            }
+        }
+    }
+
+    /// `None` while the relay is silent, as it should be between two commands; else what it did.
+    pub async fn unexpected(&mut self) -> Option<String> {
+        if self.input.is_empty() {
+            // Ready data is taken before the timeout is looked at.
+            match timeout(Duration::ZERO, self.stream.read_buf(&mut self.input)).await {
+                Err(_) => return None,
+                Ok(Ok(0)) => return Some("the relay had closed the connection".to_owned()),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Some(chain(&error)),
+            }
+        }
+        let said = String::from_utf8_lossy(&self.input);
+        let said: String = said.trim_end().chars().take(200).collect();
+        Some(format!("the relay had said unasked: {said}"))
+    }
+
+    /// The stream below, for TLS; `None` if more was read than the replies asked for: it could have been injected.
+    pub fn into_stream(self) -> Option<Box<dyn Stream>> {
+        self.input.is_empty().then_some(self.stream)
+    }
+}
+
+struct Line<'a> {
+    code: u16,
+    is_last: bool,
+    text: &'a str,
+}
+
+/// Section 4.2: clients should accept a code without the space that should follow it.
+fn parse(line: &str) -> Option<Line<'_>> {
+    let (code, rest) = line.split_at_checked(3)?;
+    if !code.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let code = code.parse().ok().filter(|code| (200..600).contains(code))?;
+    let (is_last, text) = match rest.as_bytes().first() {
+        None => (true, ""),
+        Some(b' ' | b'\t') => (true, &rest[1..]),
+        Some(b'-') => (false, &rest[1..]),
+        Some(_) => return None,
+    };
+    Some(Line {
+        code,
+        is_last,
+        text,
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    /// What is understood of these bytes, followed by the end of the stream.
+    async fn said(bytes: &[u8]) -> Result<Answer, Lost> {
+        let (mut relay, ours) = duplex(1024 * 1024);
+        relay.write_all(bytes).await.unwrap();
+        drop(relay);
+        Wire::new(Box::new(ours)).reply(LIMIT).await
+    }
+
+    async fn code_and_text(bytes: &[u8]) -> (u16, String) {
+        let answer = said(bytes).await.unwrap();
+        (answer.code, answer.text)
+    }
+
+    async fn lost(bytes: &[u8]) -> String {
+        said(bytes).await.unwrap_err().0
+    }
+
+    #[tokio::test]
+    async fn real_replies_are_understood_whatever_their_form() {
+        for (bytes, code, text) in [
+            (&b"250 2.0.0 ok\r\n"[..], 250, "2.0.0 ok"),
+            (
+                b"550-5.1.1 no\r\n550 5.1.1 such user\r\n",
+                550,
+                "5.1.1 no\n5.1.1 such user",
+            ),
+            (b"550\r\n", 550, ""),
+            (b"550 \r\n", 550, ""),
+            (b"571 5.7.1 blocked\r\n", 571, "5.7.1 blocked"),
+            (
+                b"550 5.1.1 Empf\xe4nger unbekannt\r\n",
+                550,
+                "5.1.1 Empf\u{fffd}nger unbekannt",
+            ),
+            (b"250 ends with LF alone\n", 250, "ends with LF alone"),
+        ] {
+            assert_eq!(code_and_text(bytes).await, (code, text.to_owned()));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_reply_is_told_with_its_words() {
+        for (bytes, expected) in [
+            (&b"hello\r\n"[..], "this is not an SMTP reply: hello"),
+            (b"25 ok\r\n", "this is not an SMTP reply: 25 ok"),
+            (b"2500 ok\r\n", "this is not an SMTP reply: 2500 ok"),
+            (b"990 ok\r\n", "this is not an SMTP reply: 990 ok"),
+            (b"", "the relay closed the connection"),
+            (
+                b"550 5.1",
+                "the relay closed the connection in the middle of a reply",
+            ),
+            (b"250-a\r\n", "the relay closed the connection"),
+            (
+                b"550-5.1.1 no\r\n450 4.1.1 later\r\n",
+                "one reply with two codes, 550 and 450: 5.1.1 no\n4.1.1 later",
+            ),
+        ] {
+            assert_eq!(lost(bytes).await, expected);
+        }
+        let endless = vec![b'5'; LONGEST_REPLY + 2];
+        assert_eq!(lost(&endless).await, "the reply has no end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_does_not_end_in_time_is_lost() {
+        let (mut relay, ours) = duplex(1024);
+        relay.write_all(b"250-still\r\n250").await.unwrap();
+        let lost = Wire::new(Box::new(ours)).reply(LIMIT).await;
+        assert_eq!(lost.unwrap_err().0, "no reply within 5s");
+    }
+
+    #[tokio::test]
+    async fn replies_in_one_packet_are_taken_one_by_one() {
+        let (mut relay, ours) = duplex(1024);
+        relay
+            .write_all(b"250 a\r\n550-b\r\n550 c\r\n354 d\r\n")
+            .await
+            .unwrap();
+        let mut wire = Wire::new(Box::new(ours));
+        for expected in [250, 550, 354] {
+            assert_eq!(wire.reply(LIMIT).await.unwrap().code, expected);
+        }
+        assert_eq!(wire.unexpected().await, None);
+        relay.write_all(b"421 4.4.2 idle\r\n").await.unwrap();
+        let unasked = wire.unexpected().await;
+        assert_eq!(
+            unasked.unwrap(),
+            "the relay had said unasked: 421 4.4.2 idle"
+        );
+        assert!(wire.into_stream().is_none());
+    }
+}
