@@ -93,9 +93,10 @@ begin
   return jsonb_build_object(
     'granted', v_granted,
     'first_in_us', (extract(epoch from v_first - v_now) * 1000000)::bigint,
-    'interval_us', coalesce((select ceil(1000000 / min(r)) from unnest(v_rates) r), 0));
+    -- Tokens under a quota are counted, also where nothing sets their pace.
+    'interval_us', coalesce((select ceil(1000000 / min(r)) from unnest(v_rates) r), case when v_spec.daily_quota is not null then 1 else 0 end));
 end
 $$;
 
 comment on function campaign.grant(uuid, uuid, bigint, integer, integer) is
-'Asks for permission to send p_want mails of a job within the next second, under the rates of integration and job, shared by all runners (GCRA), in equal parts for the jobs at work; under the integration''s daily_quota; and not while its relay is slowed down or held. p_unused: tokens of this runner''s earlier grants for the job that lapsed unused, told once, in one call only: they are given back to the quota. Returns {granted, first_in_us, interval_us}: mail k may start first_in_us + k × interval_us after the answer, and not later than 2 s after the call; without any rate interval_us is 0.';
+'Asks for permission to send p_want mails of a job within the next second, under the rates of integration and job, shared by all runners (GCRA), in equal parts for the jobs at work; under the integration''s daily_quota; and not while its relay is slowed down or held. p_unused: tokens of this runner''s earlier grants for the job that lapsed unused, told once, in one call only: they are given back to the quota. Returns {granted, first_in_us, interval_us}: mail k may start first_in_us + k × interval_us after the answer, and not later than 2 s after the call; without any rate or quota interval_us is 0.';

@@ -25,6 +25,7 @@ as $$
     ('See what a reply of a relay means', 'select * from campaign.judge_reply(''rcpt'', ''550 5.1.1 No such user'')'),
     ('See the results', 'select * from campaign.campaign_stats'),
     ('See whether anybody sends', 'select * from campaign.runners'),
+    ('See whether all is set up', 'select * from campaign.check_installation()'),
     ('Prove the books', 'select * from campaign.check_campaign(''JOB'')'),
     ('Never mail somebody again', 'insert into campaign.suppressions (email) values (''ada@example.com'')'),
     ('Do now what is due', 'select campaign.tick()'),

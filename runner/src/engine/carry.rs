@@ -133,7 +133,8 @@ fn failure(error: &DialError, plan: &Plan) -> Failure {
         phase: error.phase.as_str(),
         code: error.answer.as_ref().map(|answer| answer.code),
         enhanced: (error.answer.as_ref()).and_then(|answer| answer.enhanced.clone()),
-        detail: error.reason.clone(),
+        detail: (error.answer.as_ref())
+            .map_or_else(|| error.reason.clone(), |answer| answer.text.clone()),
         verdict: judgement.verdict.as_str(),
         class: judgement.class,
         rule: judgement.rule,

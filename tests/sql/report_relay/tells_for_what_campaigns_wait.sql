@@ -31,7 +31,7 @@ select campaign.tick();
 select is(reason(), null, 'nobody waits any more');
 
 select failed(2, 'connect', null, 'Connection refused');
-update campaign.email_integrations set revision = 2;
+update campaign.email_integrations set config = config || '{"port": 2526}';
 select campaign.tick();
 select is(reason(), null, 'other settings are another relay');
 select failed(2, 'connect', null, 'Connection refused', 2);
