@@ -1,10 +1,10 @@
 begin;
 \ir ../_protocol.sql
-select plan(10);
+select plan(12);
 
 create function told(p_job bigint, p_email text) returns text language sql as $$
   select string_agg(concat_ws(' ', e.what, e.smtp_code), ' > ' order by e.n)
-  from campaign.explain_recipient(job_id(p_job), p_email) with ordinality as e (at, what, phase, smtp_code, enhanced_code, detail, n)
+  from campaign.explain_recipient(job_id(p_job), p_email) with ordinality as e (at, what, phase, smtp_code, enhanced_code, verdict, class, detail, n)
 $$;
 
 select start_job(2) as job \gset
@@ -31,6 +31,15 @@ select report(1, :job, :third, 1);
 select is(told(:job, 'p1@example.com'), 'in the audience: failed > deferred 451 > failed 550 > suppressed', 'who was suppressed since');
 select is((select phase from campaign.explain_recipient(job_id(:job), 'p1@example.com') where what = 'failed'), 'dot', 'where in the dialogue');
 select is(told(:job, 'eve@example.com'), 'not in the audience', 'a stranger');
+
+delete from campaign.suppressions;
+select start_job(1) as judged \gset
+select claim(2);
+select report(2, :judged, 1, 1);
+select reply(2, :judged, 1, 1, 'rcpt', '450 4.7.1 Greylisted');
+select is((select (what, verdict, class, detail)::text from campaign.explain_recipient(job_id(:judged), 'p1@example.com') where what = 'deferred'),
+  '(deferred,defer,temporary,"4.7.1 Greylisted")', 'what the rules made of a reply');
+select is_empty(format('select from campaign.explain_recipient(%L, ''p1@example.com'') where verdict is not null or class is not null', job_id(:job)), 'nothing where nothing was judged');
 
 select * from finish();
 rollback;
