@@ -372,7 +372,7 @@ async fn pipelining_need_not_be_offered_and_is_noticed() {
 
 #[tokio::test]
 async fn a_lenient_server_says_354_after_a_refused_rcpt_and_refuses_the_dot() {
-    let unknown = Fault::ReplyAtRcpt(Reply::new(550, "5.1.1 no such user"));
+    let unknown = Fault::Reply(Stage::Rcpt, Reply::new(550, "5.1.1 no such user"));
     let rules = [Rule::for_local_part("ana", unknown)];
     let catcher = start(rules, |config| config.lenient = true).await;
     let mut client = Client::ready(catcher.addr()).await;
