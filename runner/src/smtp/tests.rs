@@ -89,7 +89,7 @@ async fn a_message_arrives_as_it_is_with_its_envelope() {
 
 #[tokio::test]
 async fn a_refused_recipient_does_not_cost_the_connection() {
-    let unknown = Fault::ReplyAtRcpt(Reply::new(550, "5.1.1 unknown"));
+    let unknown = Fault::Reply(Stage::Rcpt, Reply::new(550, "5.1.1 unknown"));
     let catcher = catcher([Rule::for_local_part("bob", unknown)]).await;
     let mut relay = dial(&catcher).await;
     for (name, expected) in [
