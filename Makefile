@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e test-docs lint fmt
+.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e test-docs bench-relay lint fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -45,6 +45,9 @@ test-e2e: ## Run the tests with real runners, PostgreSQL and SMTP
 
 test-docs: ## Run what the documents show in psql; UPDATE_DOCS=1 writes the outputs
 	@UPDATE_DOCS='$(UPDATE_DOCS)' tools/test.sh docs
+
+bench-relay: ## Simulate the relay of the first real run in four configurations; SEED=… varies its drops
+	@SEED='$(SEED)' tools/test.sh bench_relay
 
 lint: ## Check format and lints
 	@tools/test.sh lint

@@ -8,7 +8,7 @@ as $$
   from (
     select t.at, t.pos, jsonb_build_object(
       'email', s.email,
-      'error', concat_ws(' ', t.smtp_code, t.enhanced_code, coalesce(t.detail, t.phase)),
+      'error', concat_ws(' ', t.smtp_code, case when not coalesce(t.detail ^@ t.enhanced_code, false) then t.enhanced_code end, coalesce(t.detail, t.phase)),
       'attempts', s.attempts,
       'timestamp', t.at) as entry
     from campaign.attempt t

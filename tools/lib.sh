@@ -9,6 +9,8 @@ HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 PGRX_VERSION=0.18.1
 TOOLS=${PG_CAMPAIGN_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/pg_campaign/cargo-pgrx-$PGRX_VERSION}
+# A mail server for tests: see setup.sh.
+EXIM=$TOOLS/exim4
 DEBIAN_LIB=/usr/lib/postgresql/15
 DEBIAN_SHARE=/usr/share/postgresql/15
 RUN=$ROOT/.run

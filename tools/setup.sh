@@ -14,6 +14,10 @@ if [[ ${1:-} == --test ]]; then
   packages+=(
     "postgresql-15-pgtap: tests in SQL"
     "libtap-parser-sourcehandler-pgtap-perl: pg_prove, which runs them"
+    "libdb5.3: Exim, a mail server for tests, needs it"
+    "libgnutls-dane0: Exim needs it"
+    "libidn12: Exim needs it"
+    "libnsl2: Exim needs it"
   )
 fi
 
@@ -68,4 +72,30 @@ fi
 if ! cargo_pgrx >/dev/null; then
   say "Installing cargo-pgrx $PGRX_VERSION, which builds the extension, into $TOOLS (about 4 minutes, once)"
   cargo install -q --locked cargo-pgrx --version "$PGRX_VERSION" --root "$TOOLS"
+fi
+
+# Exim is not installed: Debian's package would be this machine's mail server, and remove the one that is there.
+# libnss-wrapper lets it run as the user who runs the tests, see tests/e2e/src/exim.rs.
+fetch_exim() (
+  local unpacked=$EXIM.new package
+  rm -rf "$unpacked"
+  mkdir -p "$unpacked/debs"
+  cd "$unpacked/debs"
+  apt-get -q download exim4-daemon-light libnss-wrapper >/dev/null 2>&1 ||
+    { apt -q update && apt-get -q download exim4-daemon-light libnss-wrapper; } || return 1
+  for package in *.deb; do
+    dpkg -x "$package" "$unpacked"
+  done
+  # Not set-user-id: nobody but its caller shall be what runs it.
+  install -m 755 "$unpacked/usr/sbin/exim4" "$unpacked/exim"
+  install -m 644 "$unpacked"/usr/lib/*/libnss_wrapper.so "$unpacked/libnss_wrapper.so"
+  rm -rf "$unpacked/debs" "$unpacked/usr" "$unpacked/etc" "$unpacked/var" "$unpacked/lib"
+  rm -rf "$EXIM"
+  mv "$unpacked" "$EXIM"
+)
+
+if [[ ${1:-} == --test && ! -x $EXIM/exim ]]; then
+  say "Unpacking Debian's exim4-daemon-light and libnss-wrapper, for tests, into $EXIM"
+  fetch_exim ||
+    die "Exim cannot be fetched" "See above. The packages are exim4-daemon-light and libnss-wrapper."
 fi

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # test.sh [STAGE…]: lint, unit, sql, isolation, e2e, docs (default: all). FILE=tests/sql/…/….sql runs that one pgTAP file.
 # UPDATE_DOCS=1 makes docs write the outputs that the documents show, instead of comparing them.
+# bench_relay is not one of all: a benchmark, of which SEED varies the random part.
 # SQL, isolation, e2e and docs tests run against a cluster that lives only as long as this script.
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -54,10 +55,16 @@ isolation() {
 
 e2e() {
   cargo build -q --locked -p campaign-runner
-  export CAMPAIGN_TEMPLATE_DB=campaign_template PG_BIN
+  export CAMPAIGN_TEMPLATE_DB=campaign_template PG_BIN EXIM
   cargo test -q --locked -p e2e --test campaign
   say "Test: e2e, without notifications"
   CAMPAIGN_RUNNER_NOTIFY=false cargo test -q --locked -p e2e --test campaign
+}
+
+bench_relay() {
+  export CAMPAIGN_TEMPLATE_DB=campaign_template
+  cargo build -q --release --locked -p campaign-runner
+  cargo bench -q --locked -p e2e --bench relay
 }
 
 create_cluster() {
@@ -79,13 +86,13 @@ fi
 tools/setup.sh --test
 tools/build.sh extension
 locate
-if [[ " ${stages[*]} " =~ \ (sql|isolation|e2e|docs)\  ]]; then
+if [[ " ${stages[*]} " =~ \ (sql|isolation|e2e|docs|bench_relay)\  ]]; then
   create_cluster
 fi
 
 failed=()
 for stage in "${stages[@]}"; do
-  [[ $stage =~ ^(lint|unit|sql|isolation|e2e|docs)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation e2e docs"
+  [[ $stage =~ ^(lint|unit|sql|isolation|e2e|docs|bench_relay)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation e2e docs bench_relay"
   say "Test: $stage"
   # Not `if !`: that would switch errexit off inside the stage.
   set +e

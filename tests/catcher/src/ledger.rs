@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::watch;
 
-use crate::Accepted;
+use crate::{Accepted, Server};
 
 /// A connection, open or over.
 #[derive(Clone, Debug)]
@@ -88,38 +88,44 @@ impl Ledger {
     }
 }
 
-pub(crate) struct OpenConnection<'a> {
-    ledger: &'a Ledger,
+/// Counts until it is dropped.
+pub(crate) struct OpenConnection {
+    server: Arc<Server>,
     pub(crate) number: u64,
 }
 
-impl<'a> OpenConnection<'a> {
-    pub(crate) fn new(ledger: &'a Ledger, peer: SocketAddr) -> Self {
-        let mut connections = ledger.connections();
-        let number = connections.len() as u64 + 1;
-        connections.push(Connection {
-            number,
-            peer,
-            opened: SystemTime::now(),
-            closed: None,
-            tls: false,
-            sni: None,
-            user: None,
-            auth_in_plain_text: false,
-            mails: 0,
-            commands: Vec::new(),
-            pipelined: false,
-        });
+impl OpenConnection {
+    pub(crate) fn new(server: Arc<Server>, peer: SocketAddr) -> Self {
+        let ledger = &server.ledger;
+        let number = {
+            let mut connections = ledger.connections();
+            let number = connections.len() as u64 + 1;
+            connections.push(Connection {
+                number,
+                peer,
+                opened: SystemTime::now(),
+                closed: None,
+                tls: false,
+                sni: None,
+                user: None,
+                auth_in_plain_text: false,
+                mails: 0,
+                commands: Vec::new(),
+                pipelined: false,
+            });
+            number
+        };
         let open = ledger.open_connections.fetch_add(1, Ordering::Relaxed) + 1;
         ledger.peak_connections.fetch_max(open, Ordering::Relaxed);
-        Self { ledger, number }
+        Self { server, number }
     }
 }
 
-impl Drop for OpenConnection<'_> {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.ledger.open_connections.fetch_sub(1, Ordering::Relaxed);
+        let ledger = &self.server.ledger;
+        ledger.open_connections.fetch_sub(1, Ordering::Relaxed);
         let closed = Some(SystemTime::now());
-        (self.ledger).connection(self.number, |seen| seen.closed = closed);
+        ledger.connection(self.number, |seen| seen.closed = closed);
     }
 }

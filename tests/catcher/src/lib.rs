@@ -233,7 +233,7 @@ impl Catcher {
         self.server.ledger.connections().len() as u64
     }
 
-    /// How many connections are open.
+    /// How many connections are open. A connection is over when the server begins to close it.
     pub fn open_connections(&self) -> u64 {
         self.server.ledger.open_connections.load(Ordering::Relaxed)
     }
@@ -320,8 +320,8 @@ async fn serve(
         tracing::debug!(%error, "connection lost");
         return;
     }
-    let open = OpenConnection::new(&server.ledger, peer);
-    let session = Session::new(Arc::clone(&server), stream, peer, open.number, stop);
+    let open = OpenConnection::new(Arc::clone(&server), peer);
+    let session = Session::new(server, stream, peer, open, stop);
     let Err(Closed) = session.run().await;
 }
 

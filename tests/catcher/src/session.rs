@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use crate::auth::credentials;
 use crate::command::{self, Command};
+use crate::ledger::OpenConnection;
 use crate::script::Plan;
 use crate::tls::Mode;
 use crate::wire::{Closed, Wire};
@@ -55,10 +56,11 @@ impl Session {
         server: Arc<Server>,
         stream: TcpStream,
         peer: SocketAddr,
-        connection: u64,
+        open: OpenConnection,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let wire = Wire::new(stream, server.idle, stop);
+        let connection = open.number;
+        let wire = Wire::new(stream, open, server.idle, stop);
         Self {
             server,
             wire,

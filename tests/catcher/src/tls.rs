@@ -56,7 +56,10 @@ impl Tls {
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(vec![certificate.der.clone()], PrivateKeyDer::Pkcs8(key))?;
+            .with_single_cert(
+                vec![certificate.certificate.der().clone()],
+                PrivateKeyDer::Pkcs8(key),
+            )?;
         let config = Arc::new(config);
         Ok(Self { mode, config })
     }
@@ -112,29 +115,34 @@ impl Authority {
 
     fn issue(&self, params: CertificateParams) -> Result<Certificate, TlsError> {
         let key = KeyPair::generate()?;
-        let der = params.signed_by(&key, &self.0)?.der().clone();
-        Ok(Certificate { der, key })
+        let certificate = params.signed_by(&key, &self.0)?;
+        Ok(Certificate { certificate, key })
     }
 }
 
 /// The certificate of a server, with its key.
 pub struct Certificate {
-    der: CertificateDer<'static>,
+    certificate: rcgen::Certificate,
     key: KeyPair,
 }
 
 impl Certificate {
+    pub fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
     /// Signed by nobody else.
     ///
     /// # Errors
     /// When one is no name.
     pub fn self_signed(names: &[&str]) -> Result<Self, TlsError> {
         let key = KeyPair::generate()?;
-        let der = named("mail-catcher", names)?
-            .self_signed(&key)?
-            .der()
-            .clone();
-        Ok(Self { der, key })
+        let certificate = named("mail-catcher", names)?.self_signed(&key)?;
+        Ok(Self { certificate, key })
     }
 }
 

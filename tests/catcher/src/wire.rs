@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
 
+use crate::ledger::OpenConnection;
 use crate::{Idle, Reply, stopped};
 
 /// The connection is over, by whoever's will.
@@ -37,6 +38,8 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 pub(crate) struct Wire {
+    /// The first field, so that a client that has seen the end is not counted any more when it comes again.
+    open: Option<OpenConnection>,
     stream: Box<dyn Stream>,
     idle: Idle,
     stop: watch::Receiver<bool>,
@@ -47,8 +50,14 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream, idle: Idle, stop: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        stream: TcpStream,
+        open: OpenConnection,
+        idle: Idle,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
         Self {
+            open: Some(open),
             stream: Box::new(stream),
             idle,
             stop,
@@ -196,6 +205,7 @@ impl Wire {
     /// Ends the connection so that the client can read all replies: closing a socket with unread input resets it, which
     /// throws away what is on its way.
     pub(crate) async fn part(&mut self) -> Closed {
+        self.open = None;
         let part = async {
             self.flush().await?;
             self.stream.shutdown().await?;

@@ -163,9 +163,15 @@ impl Db {
     }
 
     pub async fn set_relay(&self, relay: SocketAddr) {
-        let config = json!({
-            "host": relay.ip(), "port": relay.port(), "from_email": "hello@meetups.example"
-        });
+        self.set_integration(json!({"host": relay.ip(), "port": relay.port()}))
+            .await;
+    }
+
+    /// The default integration, without a rate limit. The sender is added.
+    pub async fn set_integration(&self, mut config: Value) {
+        let config = config.as_object_mut().expect("an object");
+        config.insert("from_email".to_owned(), json!("hello@meetups.example"));
+        let config = Value::from(config.clone());
         let insert =
             "insert into campaign.email_integrations (name, config, rate_limit, is_default)
             values ('relay', $1, null, true)";
@@ -209,6 +215,11 @@ impl Db {
                  '{{"name": "Ada Lovelace", "first_name": "Ada"}}'::jsonb as vars
                from generate_series(1, {n}) g"#
         );
+        self.start_for(&audience, config).await
+    }
+
+    /// Starts a campaign for the recipients of this query.
+    pub async fn start_for(&self, audience: &str, config: Value) -> Job {
         let start =
             "select id, job_no from campaign.start_campaign('custom', 'letter', config => $1,
             audience_query => $2, allow_repeat => true)";

@@ -5,6 +5,8 @@
 
 mod cluster;
 mod db;
+mod exim;
+mod meetup;
 mod runner;
 
 use std::time::Duration;
@@ -14,6 +16,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use cluster::Cluster;
 pub use db::{Db, Job, address};
+pub use exim::Exim;
+pub use meetup::{MeetupRelay, Simulation};
 pub use runner::Runner;
 
 /// How long a test waits for anything before it fails.

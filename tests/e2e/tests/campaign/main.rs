@@ -4,6 +4,8 @@
 
 mod database_outage;
 mod delivery;
+mod meetup_relay;
+mod mta;
 mod rate;
 mod relay_faults;
 mod restore;

@@ -3,8 +3,8 @@ use mail_catcher::{Fault, Reply, Rule};
 use serde_json::json;
 
 fn refused_once(local_part: &str) -> Rule {
-    let unknown = Reply::new(550, "5.1.1 no such user");
-    Rule::for_local_part(local_part, Fault::ReplyAtRcpt(unknown)).first(1)
+    let unwanted = Reply::new(550, "5.7.1 not wanted");
+    Rule::for_local_part(local_part, Fault::ReplyAtRcpt(unwanted)).first(1)
 }
 
 fn dropped_once(local_part: &str, accepted: bool) -> Rule {
