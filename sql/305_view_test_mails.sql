@@ -24,5 +24,5 @@ comment on view campaign.test_mails is
 'What became of the mails of send_test.';
 comment on column campaign.test_mails.state is
 'waiting (for a runner), under way, sent (accepted by the relay), failed, deferred (refused for now; a test is not repeated), uncertain (no reply to the final dot, or the runner died).';
-comment on column campaign.test_mails.phase is 'Where in the SMTP dialogue it ended: connect, greeting, ehlo, mail, rcpt, data, body, dot; or render.';
+comment on column campaign.test_mails.phase is 'Where in the SMTP dialogue it ended: resolve, connect, tls, greeting, ehlo, auth, mail, rcpt, data, body, dot; or render.';
 comment on column campaign.test_mails.detail is 'The relay''s reply, or why there was none.';

@@ -1,5 +1,5 @@
--- Why a relay's answer paused a campaign: what kind of answer, the answer, what to do. The advice is the rule's, else that of the
--- first rule of the class: a runner judges by itself where there is no reply, as with a certificate.
+-- Why a relay's answer paused a campaign: what kind of answer, the answer, what to do. Without a rule it was the runner that judged:
+-- a certificate, a file or a variable that is missing on its host.
 create function campaign._stop_reason(p_integration_id uuid, p_answer jsonb)
 returns text
 language sql
@@ -11,6 +11,7 @@ as $$
     case p_answer ->> 'class'
       when 'auth' then 'refuses the login'
       when 'tls' then 'offers no encryption that could be trusted'
+      when 'config' then 'cannot be used'
       when 'refused' then 'refuses the connection'
       when 'sender' then 'refuses the sender'
       when 'relay_denied' then 'takes no mail for others'
@@ -20,6 +21,9 @@ as $$
     rtrim(concat_ws(' ', p_answer ->> 'code', coalesce(left(p_answer ->> 'detail', 500), 'no reply')), '. '),
     coalesce(
       (select r.advice from campaign.smtp_rules r where r.id = (p_answer ->> 'rule')::integer),
-      (select r.advice from campaign.smtp_rules r where r.class = p_answer ->> 'class' and r.advice is not null order by r.builtin, r.id limit 1),
-      'Mend the cause first.'))
+      case p_answer ->> 'class'
+        when 'auth' then 'Check username and password in the integration''s config.'
+        when 'tls' then 'Check host, port, "tls" and ca_file in the integration''s config.'
+        when 'config' then 'Check the integration''s config, and what it names on the runner''s host.' end,
+      'Mend the cause.'))
 $$;

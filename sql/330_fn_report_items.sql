@@ -8,7 +8,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_locked_jobs bigint[];
-  v_told jsonb := '[]';
+  v_told jsonb;
   v_item record;
   v_answers jsonb := '{}';
 begin
@@ -60,22 +60,8 @@ begin
     perform campaign._lock_doubts(v_item.job_no, v_item.positions);
   end loop;
 
-  -- What an answer means beyond its recipient follows once, however often it is told. A fenced runner's news are old: they pause nothing.
-  if jsonb_path_exists(p_items, '$[*].outcomes[*] ? (@.verdict == "stop_job" || @.verdict == "slow_down" || (@.verdict == "fail" && exists(@.rule)))') then
-    select coalesce(jsonb_agg(o.told || jsonb_build_object(
-        'job_no', i.job_no, 'chunk_no', i.chunk_no, 'integration_id', j.integration_id,
-        'owner', campaign._owns(c, p_runner_id, i.epoch)) order by i.nr, o.nr), '[]')
-    into v_told
-    from rows from (jsonb_to_recordset(p_items) as (job_no bigint, chunk_no bigint, epoch bigint, outcomes jsonb))
-      with ordinality as i (job_no, chunk_no, epoch, outcomes, nr)
-    join campaign.chunk c on c.job_no = i.job_no and c.chunk_no = i.chunk_no
-    join campaign.email_jobs j on j.job_no = i.job_no
-    cross join lateral jsonb_array_elements(i.outcomes) with ordinality as o (told, nr)
-    where o.told ->> 'verdict' in ('stop_job', 'slow_down', 'fail')
-      and not exists (
-        select from campaign.attempt t
-        where t.job_no = i.job_no and t.pos = (o.told ->> 'pos')::bigint and t.chunk_no = i.chunk_no);
-
+  v_told := campaign._answers_told(p_runner_id, p_items);
+  if v_told <> '[]' then
     for v_item in
       select distinct on (job_no) (t ->> 'job_no')::bigint as job_no, (t ->> 'integration_id')::uuid as integration_id, t as told
       from jsonb_array_elements(v_told) with ordinality as x (t, nr)
@@ -96,26 +82,9 @@ begin
       || campaign._report_item(p_runner_id, v_item.item, p_release, v_item.job_no = any (v_locked_jobs)));
   end loop;
 
-  -- Addresses in their order: two runners may tell of the same ones.
-  insert into campaign.suppressions (email, reason)
-  select distinct campaign._fold_address(r.email) as email, 'bounce'
-  from jsonb_to_recordset(v_told) as t (job_no bigint, chunk_no bigint, pos bigint, verdict text, rule integer)
-  join campaign.smtp_rules l on l.id = t.rule and l.suppress
-  join campaign.attempt a on a.job_no = t.job_no and a.pos = t.pos and a.chunk_no = t.chunk_no and a.outcome = 'failed'
-  join campaign.recipient r on r.job_no = t.job_no and r.pos = t.pos
-  where t.verdict = 'fail'
-  order by email
-  on conflict do nothing;
-
-  for v_item in
-    select distinct on (integration_id, quota) (t ->> 'integration_id')::uuid as integration_id, t ->> 'class' = 'quota' as quota, t as told
-    from jsonb_array_elements(v_told) with ordinality as x (t, nr)
-    where t ->> 'verdict' = 'slow_down'
-    order by integration_id, quota, nr
-  loop
-    perform campaign._slow_down(v_item.integration_id, v_item.told);
-  end loop;
-
+  if v_told <> '[]' then
+    perform campaign._follow_answers(v_told);
+  end if;
   return (
     select coalesce(jsonb_agg(a.value order by a.key::bigint), '[]')
     from jsonb_each(v_answers) a);

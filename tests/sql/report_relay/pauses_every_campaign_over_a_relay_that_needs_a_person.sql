@@ -1,6 +1,6 @@
 begin;
 \ir ../_protocol.sql
-select plan(10);
+select plan(11);
 
 insert into campaign.email_integrations (name, config) values ('other', '{"host": "h", "port": 25, "from_email": "a@example.com"}');
 select i.id as relay from campaign.email_integrations i where i.name = 'relay' \gset
@@ -30,10 +30,15 @@ select campaign.tick();
 select is(status(:running), 'running', 'a person lets it go on');
 select campaign.report_relay(runner(1), :'relay', 1, '{"phase": "tls", "detail": "certificate has expired", "verdict": "stop_job", "class": "tls", "retry_in_ms": 1000}');
 select is((select status_reason from campaign.email_jobs where job_no = :running),
-  'relay relay offers no encryption that could be trusted: certificate has expired. Set "tls": "starttls" or "implicit" in the integration''s config. Then resume_campaign.', 'where no reply is judged, the class has advice');
+  'relay relay offers no encryption that could be trusted: certificate has expired. Check host, port, "tls" and ca_file in the integration''s config. Then resume_campaign.', 'where no rule has advice, the class has');
 select refused(format('select campaign.report_relay(runner(1), %L, 1, %L)', :'relay', f), 'CP022', '{bug}', f)
 from unnest(array['{"phase": "rcpt", "verdict": "defer", "retry_in_ms": 1}', '{"phase": "auth", "verdict": "fail", "retry_in_ms": 1}', '{"phase": "auth", "verdict": "defer"}']) f;
 select books_hold(:running);
+
+select campaign.resume_campaign(job_id(:running));
+select campaign.report_relay(runner(1), :'relay', 1, '{"phase": "auth", "detail": "RELAY_PASSWORD is not set", "verdict": "stop_job", "class": "config", "retry_in_ms": 1000}');
+select is((select status_reason from campaign.email_jobs where job_no = :running),
+  'relay relay cannot be used: RELAY_PASSWORD is not set. Check the integration''s config, and what it names on the runner''s host. Then resume_campaign.', 'what is missing on the runner''s host');
 
 select * from finish();
 rollback;
