@@ -13,6 +13,7 @@ declare
   v_now timestamptz;
   v_stale_before timestamptz;
   v_cap integer;
+  v_revision bigint;
   v_live uuid[];
   v_asking integer;
   v_left integer;
@@ -29,18 +30,18 @@ begin
   insert into campaign.relay_state (integration_id) values (p_integration_id) on conflict do nothing;
   perform from campaign.relay_state s where s.integration_id = p_integration_id for update;
   v_now := campaign.now();
-  select i.max_connections into v_cap from campaign.email_integrations i where i.id = p_integration_id;
+  select i.max_connections, i.revision into v_cap, v_revision from campaign.email_integrations i where i.id = p_integration_id;
 
   if v_keep = 0 and v_want = 0 then
     delete from campaign.relay_connection c where c.integration_id = p_integration_id and c.runner_id = p_runner_id;
-    return jsonb_build_object('allowed', case when v_cap is not null then 0 end);
+    return jsonb_build_object('allowed', case when v_cap is not null then 0 end, 'revision', v_revision);
   end if;
   insert into campaign.relay_connection as c (integration_id, runner_id, want, may_hold)
   values (p_integration_id, p_runner_id, v_want, greatest(v_keep, case when v_cap is null then v_want else 0 end))
   on conflict (integration_id, runner_id) do update set want = excluded.want, may_hold = excluded.may_hold
   where (c.want, c.may_hold) <> (excluded.want, excluded.may_hold);
   if v_cap is null then
-    return '{"allowed": null}';
+    return jsonb_build_object('allowed', null, 'revision', v_revision);
   end if;
 
   -- As recover_stale judges; whoever asks lives.
@@ -81,9 +82,9 @@ begin
   update campaign.relay_connection c
   set may_hold = v_share
   where c.integration_id = p_integration_id and c.runner_id = p_runner_id and c.may_hold < v_share;
-  return jsonb_build_object('allowed', v_share);
+  return jsonb_build_object('allowed', v_share, 'revision', v_revision);
 end
 $$;
 
 comment on function campaign.connections(uuid, uuid, integer, integer) is
-'Asks how many connections to a relay a runner may hold, of the integration''s max_connections, which all runners share. p_keep: it holds no more than this from the call on until it has read the answer. p_want: what it would use. Returns {allowed}: null: no cap; else its fair share, as far as others have let go; less than p_keep: it closes some, and says so with the next call. Both 0: it needs none any more.';
+'Asks how many connections to a relay a runner may hold, of the integration''s max_connections, which all runners share. p_keep: it holds no more than this from the call on until it has read the answer. p_want: what it would use. Returns {allowed, revision: of the integration''s settings, which are to be read again when it is another}. allowed is null: no cap; else its fair share, as far as others have let go; less than p_keep: it closes some, and says so with the next call. Both 0: it needs none any more.';

@@ -147,6 +147,8 @@ pub struct Failure {
 pub struct Connections {
     /// `None`: any number.
     pub allowed: Option<usize>,
+    /// Of the integration's settings; `None`: there is no such integration.
+    pub revision: Option<i64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -374,7 +374,7 @@ impl Engine {
                         .connections(id, integer(keep), integer(want))
                         .await?;
                     pool.set_ceiling(id, answer.allowed);
-                    Ok(Event::Allowed(id, Some(answer.allowed)))
+                    Ok(Event::Allowed(id, Some(answer)))
                 });
             }
             Action::Tell {

@@ -21,7 +21,7 @@ use super::plan::Plan;
 use super::relay::{Question, Relay, RelayReport};
 use crate::fence::Fences;
 use crate::storage::{
-    Answer, Changes, Chunk, Fact, Failure, Grant, Item, LeaseKey, Recipient, Verdict,
+    Answer, Changes, Chunk, Connections, Fact, Failure, Grant, Item, LeaseKey, Recipient, Verdict,
 };
 
 /// Before the settings of a job are asked for again.
@@ -55,7 +55,7 @@ pub enum Event {
     /// `None`: no answer. The grant is lost.
     Granted(i64, Option<Grant>),
     /// How many connections to a relay there may be. `None`: no answer.
-    Allowed(Uuid, Option<Option<usize>>),
+    Allowed(Uuid, Option<Connections>),
     /// The database has heard the news of a relay, or not.
     Told(Uuid, Arc<RelayReport>, bool),
     /// A connection was opened for a message.
@@ -288,9 +288,7 @@ impl State {
                     job.tokens.answered(now, grant);
                 }
             }
-            Event::Allowed(relay, allowed) => {
-                self.relay(relay).connections.answered(allowed);
-            }
+            Event::Allowed(relay, answer) => self.allowed(now, relay, answer),
             Event::Told(relay, report, heard) => {
                 self.relay(relay).news.told(now, &report, heard);
             }
@@ -433,6 +431,23 @@ impl State {
             job.replan = false;
         } else {
             job.plan_at = now + PLAN_RETRY;
+        }
+    }
+
+    fn allowed(&mut self, now: Instant, relay: Uuid, answer: Option<Connections>) {
+        let allowed = answer.map(|answer| answer.allowed);
+        self.relay(relay).connections.answered(allowed);
+        for job in self.jobs.values_mut() {
+            let plan = job.plan.as_ref().filter(|plan| plan.relay.id == relay);
+            let outdated = |revision| plan.is_some_and(|plan| plan.relay.revision != revision);
+            if answer
+                .and_then(|answer| answer.revision)
+                .is_some_and(outdated)
+                && !job.replan
+            {
+                job.replan = true;
+                job.plan_at = now;
+            }
         }
     }
 

@@ -152,7 +152,13 @@ impl Runner {
 
     /// This many connections may be opened.
     fn allowed(&mut self, connections: Option<usize>) {
-        self.apply(Event::Allowed(Uuid::nil(), Some(connections)));
+        self.apply(Event::Allowed(
+            Uuid::nil(),
+            Some(Connections {
+                allowed: connections,
+                revision: Some(1),
+            }),
+        ));
     }
 
     fn unlimited(&mut self) {
@@ -475,6 +481,19 @@ fn as_many_connections_are_asked_for_as_there_is_work_and_concurrency() {
     runner.apply(Event::Guest(Uuid::nil()));
     let question = &runner.decide().questions[0];
     assert_eq!((question.ceiling, question.want), (Some(3), 3));
+}
+
+#[test]
+fn settings_that_have_changed_are_read_again_while_messages_go_on() {
+    let (mut runner, first) = Runner::sending();
+    let answer = Connections {
+        allowed: None,
+        revision: Some(2),
+    };
+    runner.apply(Event::Allowed(Uuid::nil(), Some(answer)));
+    assert_eq!(runner.decide().plans, 1);
+    runner.sent(&first.started[0]);
+    assert_eq!(runner.decide().positions(), [3]);
 }
 
 #[test]
