@@ -10,6 +10,8 @@ use crate::storage::Failure;
 
 /// Longest pause between two attempts to reach a relay.
 const LAST_PAUSE: Duration = Duration::from_secs(300);
+/// How much longer a pause may be, as a part of it.
+const JITTER: f64 = 0.1;
 /// Between two questions how many connections there may be.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// A relay without work keeps its connections this long for the next job.
@@ -92,6 +94,8 @@ impl Dialing {
             return None;
         }
         let pause = Duration::from_secs(1 << self.failures.min(9)).min(LAST_PAUSE);
+        // So that runners do not come back all at once.
+        let pause = pause.mul_f64(1.0 + JITTER * fastrand::f64());
         self.failures += 1;
         self.retry_at = Some(now + pause);
         Some(pause)
@@ -244,14 +248,15 @@ mod tests {
     fn pauses_grow_to_five_minutes() {
         let mut now = Instant::now();
         let mut dialing = Dialing::default();
-        let pauses: Vec<u64> = (0..11)
-            .filter_map(|_| {
-                let pause = dialing.failed(now)?;
-                now += pause;
-                Some(pause.as_secs())
-            })
-            .collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        for expected in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+            let pause = dialing.failed(now).unwrap().as_secs_f64();
+            let expected = f64::from(expected);
+            assert!(
+                (expected..=expected * (1.0 + JITTER)).contains(&pause),
+                "{pause}"
+            );
+            now += Duration::from_secs_f64(pause);
+        }
     }
 
     #[test]
@@ -260,7 +265,8 @@ mod tests {
         let mut dialing = Dialing::default();
         let reported = (0..10).filter_map(|_| dialing.failed(now)).count();
         assert_eq!(reported, 1);
-        assert_eq!(dialing.may_dial_at(now), Some(now + SECOND));
+        let at = dialing.may_dial_at(now).unwrap();
+        assert!((now + SECOND..=now + SECOND.mul_f64(1.0 + JITTER)).contains(&at));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use lettre::transport::smtp::commands::{Ehlo, Starttls};
 use lettre::transport::smtp::extension::ClientId;
 use message::reply::{Answer, Phase};
+use rustix::net::sockopt;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -135,6 +136,7 @@ async fn connect(relay: &IntegrationSpec, trace: &mut Trace) -> Result<TcpStream
                 // Without it each final dot waits for the acknowledgement of the body (40 ms a mail).
                 stream
                     .set_nodelay(true)
+                    .and_then(|()| keep_alive(&stream))
                     .map_err(|error| failed(Phase::Connect, error.to_string()))?;
                 let took = begun.elapsed().as_millis();
                 trace.done(Phase::Connect, format!("{address} answered in {took} ms"));
@@ -145,6 +147,15 @@ async fn connect(relay: &IntegrationSpec, trace: &mut Trace) -> Result<TcpStream
         }
     }
     Err(failed(Phase::Connect, reason))
+}
+
+/// A relay that has vanished is noticed after two minutes, not when a reply is ten minutes late.
+fn keep_alive(stream: &TcpStream) -> std::io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(15))?;
+    sockopt::set_tcp_keepcnt(stream, 4)?;
+    Ok(())
 }
 
 async fn resolve(relay: &IntegrationSpec, limit: Duration) -> Result<Vec<SocketAddr>, DialError> {
