@@ -209,7 +209,7 @@ fn lost(outcome: Outcome, phase: Phase, how: String) -> TestOutcome {
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Script};
+    use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Script, Stage};
     use serde_json::json;
     use uuid::Uuid;
 
@@ -263,12 +263,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_relay_said_or_did_is_told_and_nothing_is_repeated() {
-        let later = Fault::ReplyAtRcpt(Reply::new(450, "4.2.0 later"));
+        let later = Fault::Reply(Stage::Rcpt, Reply::new(450, "4.2.0 later"));
         for (fault, outcome, phase) in [
             (later, "deferred", "rcpt"),
-            (Fault::DropAtRcpt, "failed", "rcpt"),
+            (Fault::Drop(Stage::Rcpt), "failed", "rcpt"),
             (Fault::DropAtDot { accepted: true }, "uncertain", "dot"),
-            (Fault::DropAtConnect, "failed", "greeting"),
+            (Fault::Drop(Stage::Connect), "failed", "greeting"),
         ] {
             let (told, catcher) = attempted([Rule::always(fault)]).await;
             assert_eq!((told.outcome, told.phase), (outcome, phase));

@@ -1,15 +1,19 @@
 use std::time::Duration;
 
-use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Script};
+use mail_catcher::{Act, Catcher, Config, Fault, Idle, Reply, Rule, Script, Stage};
 
 use super::*;
 use crate::fence::Fence;
 use crate::storage::IntegrationSpec;
 
 async fn catcher(rules: impl IntoIterator<Item = Rule>) -> Catcher {
+    catcher_with(rules, Config::default()).await
+}
+
+async fn catcher_with(rules: impl IntoIterator<Item = Rule>, config: Config) -> Catcher {
     let config = Config {
         script: Script::new(rules),
-        ..Config::default()
+        ..config
     };
     Catcher::start(config).await.unwrap()
 }
@@ -85,7 +89,7 @@ async fn a_message_arrives_as_it_is_with_its_envelope() {
 
 #[tokio::test]
 async fn a_refused_recipient_does_not_cost_the_connection() {
-    let unknown = Fault::ReplyAtRcpt(Reply::new(550, "5.1.1 unknown"));
+    let unknown = Fault::Reply(Stage::Rcpt, Reply::new(550, "5.1.1 unknown"));
     let catcher = catcher([Rule::for_local_part("bob", unknown)]).await;
     let mut relay = dial(&catcher).await;
     for (name, expected) in [
@@ -108,43 +112,6 @@ async fn a_refused_recipient_does_not_cost_the_connection() {
         })
         .collect();
     assert_eq!(bodies, [true, true]);
-}
-
-#[tokio::test]
-async fn a_refusal_after_the_dot_does_not_cost_the_connection() {
-    let full = Fault::ReplyAtDot(Reply::new(452, "4.2.2 full"));
-    let catcher = catcher([Rule::for_local_part("bob", full)]).await;
-    let mut relay = dial(&catcher).await;
-    let sent = relay.send(&mail("bob"), &permit()).await;
-    assert_eq!(ended(sent), (Phase::Dot, Some(452)));
-    assert!(relay.is_healthy());
-}
-
-#[tokio::test]
-async fn a_lost_connection_says_in_which_phase_and_is_not_used_again() {
-    let catcher = catcher([
-        Rule::for_local_part("ana", Fault::DropAtRcpt),
-        Rule::for_local_part("bob", Fault::DropAtDot { accepted: true }),
-    ])
-    .await;
-    for (name, phase) in [("ana", Phase::Rcpt), ("bob", Phase::Dot)] {
-        let mut relay = dial(&catcher).await;
-        assert_eq!(
-            ended(relay.send(&mail(name), &permit()).await),
-            (phase, None)
-        );
-        assert!(!relay.is_healthy());
-    }
-}
-
-#[tokio::test]
-async fn a_closing_reply_ends_the_connection() {
-    let closing = Fault::ReplyAtRcpt(Reply::new(421, "4.7.0 later"));
-    let catcher = catcher([Rule::always(closing)]).await;
-    let mut relay = dial(&catcher).await;
-    let sent = relay.send(&mail("ana"), &permit()).await;
-    assert_eq!(ended(sent), (Phase::Rcpt, Some(421)));
-    assert!(!relay.is_healthy());
 }
 
 #[tokio::test]
@@ -191,12 +158,398 @@ async fn behind_the_fence_no_final_dot_is_written() {
     assert!(catcher.stop().await.is_empty());
 }
 
+/// How a message ends that meets this fault, over a connection with a short patience; with or without PIPELINING.
+struct Case {
+    fault: Fault,
+    phase: Phase,
+    /// `None` = no reply that could be understood.
+    code: Option<u16>,
+    /// Whether the next message may go over the same connection.
+    kept: bool,
+}
+
+fn case(fault: Fault, phase: Phase, code: impl Into<Option<u16>>, kept: bool) -> Case {
+    Case {
+        fault,
+        phase,
+        code: code.into(),
+        kept,
+    }
+}
+
+fn cases() -> Vec<Case> {
+    use Fault::{Acts, Drop, DropAtDot, Endless, Raw, RawThenDrop, Reply as Say, Silence, Trickle};
+    let say = |stage, code, text: &str| Say(stage, Reply::new(code, text));
+    let raw = |stage, bytes: &[u8]| Raw(stage, bytes.to_vec());
+    let rcpt = Stage::Rcpt;
+    let in_two = vec![
+        Act::Send(b"550-5.1.1 no\r\n550 5.1".to_vec()),
+        Act::Wait(Duration::from_millis(20)),
+        Act::Send(b".1 such user\r\n".to_vec()),
+    ];
+    vec![
+        case(Drop(Stage::Mail), Phase::Mail, None, false),
+        case(
+            say(Stage::Mail, 550, "5.1.8 bad sender"),
+            Phase::Mail,
+            550,
+            true,
+        ),
+        case(say(Stage::Mail, 451, "4.3.0 later"), Phase::Mail, 451, true),
+        case(say(Stage::Mail, 421, "4.7.0 busy"), Phase::Mail, 421, false),
+        case(
+            say(Stage::Mail, 503, "5.5.1 out of order"),
+            Phase::Mail,
+            503,
+            false,
+        ),
+        case(Drop(rcpt), Phase::Rcpt, None, false),
+        case(say(rcpt, 550, "5.1.1 unknown"), Phase::Rcpt, 550, true),
+        case(say(rcpt, 450, "4.7.1 greylisted"), Phase::Rcpt, 450, true),
+        case(say(rcpt, 421, "4.7.0 later"), Phase::Rcpt, 421, false),
+        case(
+            say(rcpt, 550, "5.1.1 no\n5.1.1 such user"),
+            Phase::Rcpt,
+            550,
+            true,
+        ),
+        case(
+            raw(rcpt, b"550 5.1.1 Empf\xe4nger\r\n"),
+            Phase::Rcpt,
+            550,
+            true,
+        ),
+        case(raw(rcpt, b"550\r\n"), Phase::Rcpt, 550, true),
+        case(raw(rcpt, b"571 5.7.1 blocked\r\n"), Phase::Rcpt, 571, true),
+        case(raw(rcpt, b"471 later\r\n"), Phase::Rcpt, 471, true),
+        case(Acts(rcpt, in_two), Phase::Rcpt, 550, true),
+        case(
+            raw(rcpt, b"550-5.1.1 a\r\n450 4.1.1 b\r\n"),
+            Phase::Rcpt,
+            None,
+            false,
+        ),
+        case(raw(rcpt, b"what?\r\n"), Phase::Rcpt, None, false),
+        case(
+            RawThenDrop(rcpt, b"550 5.1".to_vec()),
+            Phase::Rcpt,
+            None,
+            false,
+        ),
+        case(Silence(rcpt), Phase::Rcpt, None, false),
+        case(Endless(rcpt), Phase::Rcpt, None, false),
+        case(
+            Trickle(rcpt, Duration::from_millis(1)),
+            Phase::Dot,
+            250,
+            true,
+        ),
+        case(Drop(Stage::Data), Phase::Data, None, false),
+        case(say(Stage::Data, 451, "4.3.0 later"), Phase::Data, 451, true),
+        case(say(Stage::Data, 554, "5.7.1 no"), Phase::Data, 554, true),
+        case(Silence(Stage::Data), Phase::Data, None, false),
+        case(Drop(Stage::Body), Phase::Body, None, false),
+        case(Drop(Stage::Dot), Phase::Dot, None, false),
+        case(DropAtDot { accepted: true }, Phase::Dot, None, false),
+        case(Silence(Stage::Dot), Phase::Dot, None, false),
+        case(raw(Stage::Dot, b"what?\r\n"), Phase::Dot, None, false),
+        case(say(Stage::Dot, 452, "4.2.2 full"), Phase::Dot, 452, true),
+        case(say(Stage::Dot, 554, "5.7.1 spam"), Phase::Dot, 554, true),
+        case(say(Stage::Dot, 421, "4.3.2 bye"), Phase::Dot, 421, false),
+        case(
+            raw(Stage::Dot, b"554 5.6.0 unzul\xe4ssig\r\n"),
+            Phase::Dot,
+            554,
+            true,
+        ),
+    ]
+}
+
 #[tokio::test]
-async fn no_greeting_means_nobody_was_attempted() {
-    let catcher = catcher([Rule::always(Fault::DropAtConnect)]).await;
-    let error = dial_with(&catcher, serde_json::json!({}))
-        .await
-        .err()
-        .unwrap();
-    assert_eq!(error.phase, Phase::Greeting);
+async fn each_fault_is_told_in_its_phase_and_the_connection_kept_or_not() {
+    let impatient = serde_json::json!({
+        "timeouts": {"connect_s": 5, "greeting_s": 5, "command_s": 0.4, "body_s": 5, "dot_s": 0.4}
+    });
+    for pipelining in [true, false] {
+        for Case {
+            fault,
+            phase,
+            code,
+            kept,
+        } in cases()
+        {
+            let name = format!("{fault:?}, pipelining: {pipelining}");
+            let config = Config {
+                pipelining,
+                ..Config::default()
+            };
+            let rule = match phase {
+                Phase::Mail => Rule::always(fault).first(1),
+                _ => Rule::for_local_part("ana", fault).first(1),
+            };
+            let catcher = catcher_with([rule], config).await;
+            let mut relay = dial_with(&catcher, impatient.clone()).await.unwrap();
+            let first = match phase {
+                Phase::Body => large(),
+                _ => mail("ana"),
+            };
+            let sent = relay.send(&first, &permit()).await;
+            assert_eq!(ended(sent), (phase, code), "{name}");
+            assert_eq!(relay.is_healthy(), kept, "{name}");
+            if kept {
+                let sent = relay.send(&mail("bob"), &permit()).await;
+                assert_eq!(ended(sent), (Phase::Dot, Some(250)), "after {name}");
+                let bob = catcher.accepted().pop().unwrap();
+                assert_eq!(bob.recipient, "bob@example.com", "after {name}");
+                assert!(
+                    bob.mail.unwrap().starts_with(&mail("bob").content),
+                    "after {name}"
+                );
+                assert_eq!(catcher.connection_count(), 1, "{name}");
+            }
+            drop(relay);
+            catcher.stop().await;
+        }
+    }
+}
+
+/// Too large for the buffers between us: what happens in its middle is seen there.
+fn large() -> Mail {
+    Mail {
+        content: b"0123456789abcdef\r\n".repeat(400_000),
+        ..mail("ana")
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_middle_of_a_mail_is_heard() {
+    let too_big = Fault::ReplyThenDrop(Stage::Body, Reply::new(552, "5.3.4 too big"));
+    let catcher = catcher([Rule::always(too_big)]).await;
+    let mut relay = dial(&catcher).await;
+    let (phase, code) = ended(relay.send(&large(), &permit()).await);
+    assert_eq!(code, Some(552));
+    assert!(matches!(phase, Phase::Body | Phase::Dot), "{phase:?}");
+    assert!(catcher.stop().await.is_empty());
+}
+
+#[tokio::test]
+async fn commands_go_together_where_the_relay_offers_that() {
+    for pipelining in [true, false] {
+        let config = Config {
+            pipelining,
+            ..Config::default()
+        };
+        let catcher = catcher_with([], config).await;
+        let mut relay = dial(&catcher).await;
+        relay.send(&mail("ana"), &permit()).await;
+        assert_eq!(catcher.connections()[0].pipelined, pipelining);
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_waits_for_a_mail_to_nobody_gets_none() {
+    for (stage, phase, kept) in [
+        (Stage::Rcpt, Phase::Rcpt, true),
+        (Stage::Mail, Phase::Mail, false),
+    ] {
+        let refusal = Fault::Reply(stage, Reply::new(550, "5.7.1 no"));
+        let first = Rule::at(|moment| moment.local_part != "bob", refusal);
+        let config = Config {
+            lenient: true,
+            ..Config::default()
+        };
+        let catcher = catcher_with([first], config).await;
+        let mut relay = dial(&catcher).await;
+        let sent = relay.send(&mail("ana"), &permit()).await;
+        assert_eq!(ended(sent), (phase, Some(550)));
+        assert_eq!(relay.is_healthy(), kept);
+        if kept {
+            relay.send(&mail("bob"), &permit()).await;
+        }
+        drop(relay);
+        let accepted = catcher.stop().await;
+        let recipients: Vec<_> = accepted
+            .iter()
+            .map(|mail| mail.recipient.as_str())
+            .collect();
+        assert_eq!(
+            recipients,
+            Vec::from_iter(kept.then_some("bob@example.com"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_that_the_relay_does_not_understand_is_left_out() {
+    let not_understood = Fault::Reply(Stage::Mail, Reply::new(555, "5.5.4 SIZE?"));
+    let catcher = catcher([Rule::always(not_understood).first(1)]).await;
+    let mut relay = dial(&catcher).await;
+    for name in ["ana", "bob"] {
+        let sent = relay.send(&mail(name), &permit()).await;
+        assert_eq!(ended(sent), (Phase::Dot, Some(250)));
+    }
+    let commands = catcher.connections()[0].commands.clone();
+    let mails = commands
+        .iter()
+        .filter(|command| command.starts_with("MAIL"));
+    let with_size: Vec<bool> = mails.map(|command| command.contains("SIZE=")).collect();
+    assert_eq!(with_size, [true, false, false]);
+}
+
+#[tokio::test]
+async fn a_connection_that_died_between_two_messages_has_attempted_nobody() {
+    let closes = |farewell| Config {
+        idle: Idle {
+            after: Duration::from_millis(20),
+            farewell,
+        },
+        ..Config::default()
+    };
+    let at_once = Rule::for_local_part("ana", Fault::DropAfter(Stage::Dot));
+    for (rule, config) in [
+        (Some(at_once), Config::default()),
+        (None, closes(true)),
+        (None, closes(false)),
+    ] {
+        let catcher = catcher_with(rule, config).await;
+        let mut relay = dial(&catcher).await;
+        let sent = relay.send(&mail("ana"), &permit()).await;
+        assert_eq!(ended(sent), (Phase::Dot, Some(250)));
+        while catcher.open_connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let sent = relay.send(&mail("bob"), &permit()).await;
+        assert!(matches!(sent, Sent::DeadIdle(_)), "{sent:?}");
+        assert!(!relay.is_healthy());
+    }
+}
+
+/// What a relay of 10,000 messages does to some of them, by number.
+fn trouble(seed: u64) -> Vec<Rule> {
+    use Fault::{Delay, Drop, Reply as Say, Silence};
+    let stages = [Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Dot];
+    let faults = stages.into_iter().flat_map(|stage| {
+        let late = Duration::from_millis(60);
+        let refused = Reply::new(550, "5.7.1 not this one");
+        [
+            Delay(stage, late),
+            Silence(stage),
+            Drop(stage),
+            Say(stage, refused),
+        ]
+    });
+    let hit = move |local_part: &str, kind: u64| {
+        let number: u64 = local_part
+            .trim_start_matches(|c: char| c.is_alphabetic())
+            .parse()
+            .unwrap_or(0);
+        fastrand::Rng::with_seed(seed ^ number ^ (kind << 32)).u32(..400) == 0
+    };
+    (0..)
+        .zip(faults)
+        .map(|(kind, fault)| Rule::when(move |_, local_part| hit(local_part, kind), fault))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_body_reaches_exactly_the_recipient_it_names_whatever_is_late_or_given_up() {
+    const MAILS: u64 = 10_000;
+    let seed = fastrand::u64(..);
+    let catcher = Arc::new(catcher(trouble(seed)).await);
+    let impatient = serde_json::json!({
+        "timeouts": {"connect_s": 5, "greeting_s": 5, "command_s": 0.04, "body_s": 5, "dot_s": 0.04}
+    });
+    let spec = Arc::new(spec_with(catcher.addr().port(), impatient));
+    let pool = Arc::new(Pool::new(Arc::new(NetDialer::default())));
+    pool.set_ceiling(spec.id, Some(10));
+    let mut senders = tokio::task::JoinSet::new();
+    for sender in 0..10 {
+        let (pool, spec) = (pool.clone(), spec.clone());
+        senders.spawn(async move {
+            let mut random = fastrand::Rng::with_seed(seed + sender);
+            let mut ended = Vec::new();
+            for number in (sender..MAILS).step_by(10) {
+                // The sender's name, too, so that faults at MAIL can be chosen.
+                let mail = Mail {
+                    from: format!("r{number}@example.org").parse().unwrap(),
+                    ..mail(&format!("r{number}"))
+                };
+                let permit = permit();
+                let patience = match random.u32(..20) {
+                    0 => Duration::from_micros(random.u64(..4000)),
+                    _ => Duration::from_secs(10),
+                };
+                let carried = pool.carry(&mail, &spec, &permit, || {});
+                let carried = tokio::time::timeout(patience, carried).await;
+                let sent = carried
+                    .ok()
+                    .and_then(Result::ok)
+                    .map(|carried| carried.sent);
+                ended.push((number, sent, permit.finishing()));
+            }
+            ended
+        });
+    }
+    let ended: Vec<_> = senders.join_all().await.into_iter().flatten().collect();
+    let catcher = Arc::into_inner(catcher).unwrap();
+    let mut accepted = std::collections::HashMap::new();
+    for mail in catcher.stop().await {
+        let local_part = mail
+            .recipient
+            .strip_suffix("@example.com")
+            .unwrap()
+            .to_owned();
+        let content = mail.mail.unwrap();
+        let expected = format!("Subject: for {local_part}\r\n\r\n.\r\n.. and\r\n");
+        assert!(
+            *content == *expected.as_bytes(),
+            "seed {seed}: {local_part} got another mail"
+        );
+        *accepted.entry(local_part).or_insert(0) += 1;
+    }
+    let (mut given_up, mut lost, mut refused) = (0, 0, 0);
+    for (number, sent, finishing) in ended {
+        let mails = accepted.remove(&format!("r{number}")).unwrap_or(0);
+        let possible = match sent {
+            Some(Sent::Ended {
+                phase: Phase::Dot,
+                answer: Some(answer),
+                ..
+            }) if answer.code == 250 => 1..=1,
+            Some(Sent::Ended {
+                answer: Some(_), ..
+            }) => {
+                refused += 1;
+                0..=0
+            }
+            Some(Sent::Ended {
+                phase: Phase::Dot, ..
+            }) => {
+                lost += 1;
+                0..=1
+            }
+            None if finishing => {
+                given_up += 1;
+                0..=1
+            }
+            None => {
+                given_up += 1;
+                0..=0
+            }
+            Some(_) => 0..=0,
+        };
+        assert!(
+            possible.contains(&mails),
+            "seed {seed}: r{number} got {mails} mails"
+        );
+    }
+    assert!(
+        accepted.is_empty(),
+        "seed {seed}: mails to nobody: {accepted:?}"
+    );
+    let all = [given_up, lost, refused];
+    assert!(
+        all.iter().all(|&n| n > 20),
+        "seed {seed}: too little went wrong: {all:?}"
+    );
 }

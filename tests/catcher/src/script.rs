@@ -40,6 +40,9 @@ pub enum Stage {
 pub enum Fault {
     /// The connection is closed instead of the answer. At [`Stage::Dot`] the mail is not taken.
     Drop(Stage),
+    /// The connection is closed instead of the answer to the final dot. `accepted` says whether the mail was taken: the
+    /// client cannot tell the two apart (RFC 1047).
+    DropAtDot { accepted: bool },
     /// The connection is closed after the answer, silently, as servers do with idle ones.
     DropAfter(Stage),
     /// This is the answer. Where it is positive (3xx to DATA, else 2xx) the session goes on as after the server's
@@ -64,23 +67,6 @@ pub enum Fault {
     Hold(Stage, Gate),
     /// The octets of the answer come one by one, each after this time.
     Trickle(Stage, Duration),
-
-    /// The connection is closed before the greeting.
-    DropAtConnect,
-    /// The connection is closed instead of the reply to RCPT.
-    DropAtRcpt,
-    /// RCPT is answered with this 4xx or 5xx reply.
-    ReplyAtRcpt(Reply),
-    /// The connection is closed instead of the reply to the final dot. `accepted` says whether the
-    /// mail was taken: the client cannot tell the two apart (RFC 1047).
-    DropAtDot { accepted: bool },
-    /// The final dot is answered with this 4xx or 5xx reply; the mail is not taken.
-    ReplyAtDot(Reply),
-    /// What happens after the final dot (reply or drop) is put off by this time. An acceptance is
-    /// recorded before the wait.
-    DelayAtDot(Duration),
-    /// As `DelayAtDot`, until the gate is opened.
-    HoldAtDot(Gate),
 }
 
 /// A step of an answer.
@@ -112,25 +98,13 @@ impl Fault {
             | Self::Delay(stage, _)
             | Self::Hold(stage, _)
             | Self::Trickle(stage, _) => *stage,
-            Self::DropAtConnect => Stage::Connect,
-            Self::DropAtRcpt | Self::ReplyAtRcpt(_) => Stage::Rcpt,
-            Self::DropAtDot { .. }
-            | Self::ReplyAtDot(_)
-            | Self::DelayAtDot(_)
-            | Self::HoldAtDot(_) => Stage::Dot,
+            Self::DropAtDot { .. } => Stage::Dot,
         }
     }
 
     /// Of the faults that decide the answer, the first applies; of these, all do.
     fn only_slows(&self) -> bool {
-        matches!(
-            self,
-            Self::Delay(..)
-                | Self::Hold(..)
-                | Self::Trickle(..)
-                | Self::DelayAtDot(_)
-                | Self::HoldAtDot(_)
-        )
+        matches!(self, Self::Delay(..) | Self::Hold(..) | Self::Trickle(..))
     }
 }
 
@@ -169,8 +143,8 @@ pub struct Moment<'a> {
 
 type Matcher = Box<dyn Fn(&Moment) -> bool + Send + Sync>;
 
-/// A fault, and for whom. Stages before MAIL know no address: for them the limit of [`Rule::first`] counts
-/// connections, at MAIL it counts each sender, from RCPT on each recipient.
+/// A fault, and for whom. The limit of [`Rule::first`] counts each sender apart at MAIL, each recipient from RCPT to the
+/// dot; other stages know no address, and it counts all.
 pub struct Rule {
     matches: Matcher,
     fault: Fault,
@@ -236,7 +210,7 @@ impl Rule {
         Self::at(move |moment| moment.local_part == wanted, fault)
     }
 
-    /// Only the first `times` times for each recipient.
+    /// Only the first `times` times: of all, or for each sender or recipient, see [`Rule`].
     pub fn first(mut self, times: u32) -> Self {
         self.limit = Some(times);
         self
@@ -317,10 +291,10 @@ impl Script {
         };
         for fault in fired(true) {
             match fault {
-                Fault::Delay(_, delay) | Fault::DelayAtDot(delay) => {
+                Fault::Delay(_, delay) => {
                     plan.waits.push(Act::Wait(*delay));
                 }
-                Fault::Hold(_, gate) | Fault::HoldAtDot(gate) => {
+                Fault::Hold(_, gate) => {
                     plan.waits.push(Act::Hold(gate.clone()));
                 }
                 Fault::Trickle(_, pause) => plan.trickle = Some(*pause),
@@ -338,9 +312,7 @@ impl Script {
                 plan.takes = *accepted;
                 Some(vec![Act::Drop])
             }
-            Some(Fault::Reply(_, reply) | Fault::ReplyAtRcpt(reply) | Fault::ReplyAtDot(reply)) => {
-                Some(vec![send(reply)])
-            }
+            Some(Fault::Reply(_, reply)) => Some(vec![send(reply)]),
             Some(Fault::ReplyThenDrop(_, reply)) => Some(vec![send(reply), Act::Drop]),
             Some(Fault::Raw(_, bytes)) => Some(vec![Act::Send(bytes.clone())]),
             Some(Fault::RawThenDrop(_, bytes)) => Some(vec![Act::Send(bytes.clone()), Act::Drop]),

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use mail_catcher::{Catcher, Config, Fault, Gate, Reply, Rule, Script};
+use mail_catcher::{Catcher, Config, Fault, Gate, Reply, Rule, Script, Stage};
 use support::Client;
 
 const ANA: &str = "ana@example.com";
@@ -38,7 +38,7 @@ async fn send(catcher: &Catcher, recipient: &str) -> Option<u16> {
 
 #[tokio::test]
 async fn a_connection_is_dropped_before_the_greeting() {
-    let catcher = catcher([Rule::on_connection(1, Fault::DropAtConnect)]).await;
+    let catcher = catcher([Rule::on_connection(1, Fault::Drop(Stage::Connect))]).await;
     assert_eq!(Client::connect(catcher.addr()).await.reply().await, None);
     assert_eq!(send(&catcher, ANA).await, Some(250));
     assert_eq!(catcher.connection_count(), 2);
@@ -46,7 +46,7 @@ async fn a_connection_is_dropped_before_the_greeting() {
 
 #[tokio::test]
 async fn the_first_connections_are_dropped_then_all_are_served() {
-    let catcher = catcher([Rule::always(Fault::DropAtConnect).first(2)]).await;
+    let catcher = catcher([Rule::always(Fault::Drop(Stage::Connect)).first(2)]).await;
     for _ in 0..2 {
         assert_eq!(Client::connect(catcher.addr()).await.reply().await, None);
     }
@@ -55,7 +55,7 @@ async fn the_first_connections_are_dropped_then_all_are_served() {
 
 #[tokio::test]
 async fn a_connection_is_dropped_at_rcpt_after_the_reply_to_mail() {
-    let catcher = catcher([Rule::for_local_part("ana", Fault::DropAtRcpt)]).await;
+    let catcher = catcher([Rule::for_local_part("ana", Fault::Drop(Stage::Rcpt))]).await;
     let mut client = Client::ready(catcher.addr()).await;
     assert_eq!(client.say("MAIL FROM:<a@example.com>\r\n").await, Some(250));
     assert_eq!(client.say("RCPT TO:<ana@example.com>\r\n").await, None);
@@ -66,7 +66,11 @@ async fn a_connection_is_dropped_at_rcpt_after_the_reply_to_mail() {
 #[tokio::test]
 async fn rcpt_is_refused_and_the_session_goes_on() {
     let unknown = Reply::new(550, "5.1.1 no such user\nask postmaster");
-    let catcher = catcher([Rule::for_local_part("ana", Fault::ReplyAtRcpt(unknown))]).await;
+    let catcher = catcher([Rule::for_local_part(
+        "ana",
+        Fault::Reply(Stage::Rcpt, unknown),
+    )])
+    .await;
     let mut client = Client::ready(catcher.addr()).await;
     assert_eq!(client.say("MAIL FROM:<a@example.com>\r\n").await, Some(250));
     client.write("RCPT TO:<ana@example.com>\r\n").await;
@@ -80,7 +84,7 @@ async fn rcpt_is_refused_and_the_session_goes_on() {
 #[tokio::test]
 async fn the_dot_is_refused_and_the_mail_is_not_taken() {
     let later = Reply::new(451, "4.7.1 greylisted");
-    let catcher = catcher([Rule::for_local_part("ana", Fault::ReplyAtDot(later))]).await;
+    let catcher = catcher([Rule::for_local_part("ana", Fault::Reply(Stage::Dot, later))]).await;
     let mut client = Client::ready(catcher.addr()).await;
     assert_eq!(client.send(ANA).await, Some(451));
     assert_eq!(client.send(BO).await, Some(250));
@@ -103,7 +107,11 @@ async fn a_drop_at_the_dot_looks_the_same_whether_the_mail_was_taken_or_not() {
 async fn rules_for_one_recipient_follow_each_other() {
     let catcher = catcher([
         Rule::for_local_part("ana", Fault::DropAtDot { accepted: false }).first(2),
-        Rule::for_local_part("ana", Fault::ReplyAtDot(Reply::new(451, "4.3.0 later"))).first(1),
+        Rule::for_local_part(
+            "ana",
+            Fault::Reply(Stage::Dot, Reply::new(451, "4.3.0 later")),
+        )
+        .first(1),
     ])
     .await;
     let mut codes = Vec::new();
@@ -126,7 +134,7 @@ async fn the_limit_of_a_rule_counts_each_recipient_apart() {
 async fn a_rule_may_look_at_connection_and_recipient() {
     let rule = Rule::when(
         |connection, local_part| connection == 2 && local_part != "bo",
-        Fault::ReplyAtDot(Reply::new(554, "5.7.1 no")),
+        Fault::Reply(Stage::Dot, Reply::new(554, "5.7.1 no")),
     );
     let catcher = catcher([rule]).await;
     assert_eq!(send(&catcher, ANA).await, Some(250));
@@ -138,7 +146,7 @@ async fn a_rule_may_look_at_connection_and_recipient() {
 #[tokio::test]
 async fn a_delayed_reply_comes_after_the_delay() {
     let delay = Duration::from_millis(50);
-    let catcher = catcher([Rule::always(Fault::DelayAtDot(delay))]).await;
+    let catcher = catcher([Rule::always(Fault::Delay(Stage::Dot, delay))]).await;
     let mut client = Client::ready(catcher.addr()).await;
     let before = Instant::now();
     assert_eq!(client.send(ANA).await, Some(250));
@@ -148,7 +156,7 @@ async fn a_delayed_reply_comes_after_the_delay() {
 #[tokio::test]
 async fn a_held_mail_is_accepted_at_once_and_answered_when_the_gate_opens() {
     let gate = Gate::closed();
-    let catcher = catcher([Rule::always(Fault::HoldAtDot(gate.clone()))]).await;
+    let catcher = catcher([Rule::always(Fault::Hold(Stage::Dot, gate.clone()))]).await;
     let mut client = Client::ready(catcher.addr()).await;
     {
         let mut sending = std::pin::pin!(client.send(ANA));
@@ -166,7 +174,7 @@ async fn a_held_mail_is_accepted_at_once_and_answered_when_the_gate_opens() {
 async fn a_gate_holds_a_drop_as_well_as_a_reply() {
     let gate = Gate::closed();
     let catcher = catcher([
-        Rule::always(Fault::HoldAtDot(gate.clone())),
+        Rule::always(Fault::Hold(Stage::Dot, gate.clone())),
         Rule::always(Fault::DropAtDot { accepted: true }),
     ])
     .await;
@@ -180,7 +188,7 @@ async fn a_gate_holds_a_drop_as_well_as_a_reply() {
 
 #[tokio::test]
 async fn stopping_ends_a_held_reply_by_dropping_its_connection() {
-    let catcher = catcher([Rule::always(Fault::HoldAtDot(Gate::closed()))]).await;
+    let catcher = catcher([Rule::always(Fault::Hold(Stage::Dot, Gate::closed()))]).await;
     let addr = catcher.addr();
     let sending = tokio::spawn(async move { Client::ready(addr).await.send(ANA).await });
     catcher.wait_for(1, SOON).await.unwrap();

@@ -7,7 +7,7 @@ use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Script};
+use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Script, Stage};
 
 fn message(to: &str) -> Message {
     Message::builder()
@@ -41,7 +41,7 @@ async fn a_mail_arrives_byte_for_byte() {
 
 #[tokio::test]
 async fn a_pipelined_envelope_is_answered_command_by_command() {
-    let refusal = Fault::ReplyAtRcpt(Reply::new(550, "5.1.1 no such user"));
+    let refusal = Fault::Reply(Stage::Rcpt, Reply::new(550, "5.1.1 no such user"));
     let script = Script::new([Rule::for_local_part("ana", refusal)]);
     let catcher = Catcher::start(Config {
         script,

@@ -226,6 +226,17 @@ impl Db {
         self.started(start, &[&config, &audience]).await
     }
 
+    /// Starts a campaign for one recipient over a relay of this name.
+    pub async fn start_to(&self, email: &str, integration: &str) -> Job {
+        let audience = format!(
+            r#"select '1' as recipient_key, '{email}' as email, '{{"name": "Ada Lovelace", "first_name": "Ada"}}'::jsonb as vars"#
+        );
+        let start =
+            "select id, job_no from campaign.start_campaign('custom', 'letter', integration => $1,
+            audience_query => $2, allow_repeat => true)";
+        self.started(start, &[&integration, &audience]).await
+    }
+
     /// Starts a campaign for who came to the event.
     pub async fn start_for_event(&self, event: Uuid, config: Value) -> Job {
         let start = "select id, job_no from campaign.start_campaign('checked-in', 'letter', $1, config => $2)";

@@ -1,14 +1,15 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::{env, fs};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use mail_catcher::Certificate;
-use rustix::process::{getegid, geteuid};
+use rustix::process::{Pid, Signal, getegid, geteuid, kill_process_group, test_kill_process_group};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
 
 const CONFIG: &str = include_str!("../exim.conf");
 
@@ -17,7 +18,7 @@ const NOBODY: u32 = 65534;
 
 /// A real mail server, see `exim.conf`. Killed with this value; its log is shown when the test fails.
 pub struct Exim {
-    _daemon: Child,
+    daemon: Child,
     port: u16,
     folder: TempDir,
 }
@@ -73,12 +74,13 @@ impl Exim {
             .env("LD_PRELOAD", path.join("libnss_wrapper.so"))
             .env("NSS_WRAPPER_PASSWD", path.join("passwd"))
             .env("NSS_WRAPPER_GROUP", path.join("group"))
-            .kill_on_drop(true);
+            // With its sessions and deliveries.
+            .process_group(0);
         if geteuid().is_root() {
             command.uid(uid).gid(gid);
         }
         Exim {
-            _daemon: command.spawn().expect("Exim does not start"),
+            daemon: command.spawn().expect("Exim does not start"),
             port,
             folder,
         }
@@ -100,6 +102,19 @@ impl Exim {
         recipients
     }
 
+    /// Returns when nothing of it can write into the folder any more, which is to be removed.
+    fn kill(&mut self) -> std::io::Result<()> {
+        const SOON: Duration = Duration::from_secs(2);
+        let group = Pid::from_child(&self.daemon);
+        kill_process_group(group, Signal::KILL)?;
+        self.daemon.wait()?;
+        let end = Instant::now() + SOON;
+        while test_kill_process_group(group).is_ok() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         let logs = ["main.log", "panic.log"].map(|name| self.folder.path().join(name));
@@ -112,6 +127,9 @@ impl Drop for Exim {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("log of Exim:\n{}", self.log());
+        }
+        if let Err(error) = self.kill() {
+            eprintln!("Exim was not stopped: {error}");
         }
     }
 }

@@ -11,7 +11,7 @@ mod runner;
 
 use std::time::Duration;
 
-use mail_catcher::{Catcher, Config, Fault, Gate, Rule, Script};
+use mail_catcher::{Catcher, Config, Fault, Gate, Rule, Script, Stage};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use cluster::Cluster;
@@ -39,7 +39,7 @@ pub async fn relay(db: &Db, rules: impl IntoIterator<Item = Rule>) -> Catcher {
 pub fn hold_replies(gate: &Gate) -> Rule {
     Rule::when(
         |_, local_part| is_held(local_part),
-        Fault::HoldAtDot(gate.clone()),
+        Fault::Hold(Stage::Dot, gate.clone()),
     )
 }
 

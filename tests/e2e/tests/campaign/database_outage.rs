@@ -1,14 +1,14 @@
 use std::time::Duration;
 
 use e2e::{Cluster, Db, LIMIT, Runner, relay};
-use mail_catcher::{Fault, Rule};
+use mail_catcher::{Fault, Rule, Stage};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_connections_to_postgresql_cost_no_mail_and_send_none_twice() {
     const N: usize = 1_500;
     let db = Db::clone_template().await;
-    let slow = Rule::always(Fault::DelayAtDot(Duration::from_millis(10)));
+    let slow = Rule::always(Fault::Delay(Stage::Dot, Duration::from_millis(10)));
     let catcher = relay(&db, [slow]).await;
     let mut runner = Runner::spawn(&db, &[]).await;
     let job = db
@@ -32,7 +32,7 @@ async fn while_postgresql_is_restarted_again_and_again_the_job_goes_on_by_itself
     const N: usize = 2_400;
     let cluster = Cluster::create();
     let mut db = Db::create_in(&cluster).await;
-    let slow = Rule::always(Fault::DelayAtDot(Duration::from_millis(10)));
+    let slow = Rule::always(Fault::Delay(Stage::Dot, Duration::from_millis(10)));
     let catcher = relay(&db, [slow]).await;
     let mut runner = Runner::spawn(&db, &[]).await;
     let job = db

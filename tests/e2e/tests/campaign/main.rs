@@ -12,4 +12,5 @@ mod restore;
 mod stopping;
 mod takeover;
 mod verbs;
+mod verdicts;
 mod wakeup;

@@ -1,5 +1,5 @@
 use e2e::{Db, Job, Runner, mails_to, relay, until};
-use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Store};
+use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Stage, Store};
 use serde_json::{Value, json};
 
 /// `outcome phase code` of each attempt for this recipient.
@@ -21,12 +21,12 @@ async fn dropped_connections_are_retried_up_to_max_retries_and_never_after_the_d
     let catcher = relay(
         &db,
         [
-            Rule::for_local_part("p1", Fault::DropAtRcpt).first(2),
-            Rule::for_local_part("p2", Fault::DropAtRcpt),
+            Rule::for_local_part("p1", Fault::Drop(Stage::Rcpt)).first(2),
+            Rule::for_local_part("p2", Fault::Drop(Stage::Rcpt)),
             Rule::for_local_part("p3", Fault::DropAtDot { accepted: true }),
             Rule::for_local_part("p4", Fault::DropAtDot { accepted: false }),
-            Rule::for_local_part("p5", Fault::ReplyAtRcpt(unknown)),
-            Rule::for_local_part("p6", Fault::ReplyAtDot(unwanted)),
+            Rule::for_local_part("p5", Fault::Reply(Stage::Rcpt, unknown)),
+            Rule::for_local_part("p6", Fault::Reply(Stage::Dot, unwanted)),
         ],
     )
     .await;

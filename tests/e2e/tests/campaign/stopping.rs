@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use e2e::{Db, Job, LIMIT, Runner, relay, until};
-use mail_catcher::{Catcher, Fault, Gate, Rule};
+use mail_catcher::{Catcher, Fault, Gate, Rule, Stage};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
@@ -24,7 +24,7 @@ fn slow() -> Rule {
 
 /// The reply comes after this time, in milliseconds.
 fn delay(ms: u64) -> Fault {
-    Fault::DelayAtDot(Duration::from_millis(ms))
+    Fault::Delay(Stage::Dot, Duration::from_millis(ms))
 }
 
 /// Campaigns of several rates, each of them under way.
@@ -211,7 +211,7 @@ async fn a_second_after_cancel_no_mail_is_begun_by_a_runner_whose_calls_hang() {
     const CONCURRENCY: usize = 10;
     let db = Db::clone_template().await;
     let gate = Gate::closed();
-    let catcher = relay(&db, [Rule::always(Fault::HoldAtDot(gate.clone()))]).await;
+    let catcher = relay(&db, [Rule::always(Fault::Hold(Stage::Dot, gate.clone()))]).await;
     let _runner = Runner::spawn(&db, &[]).await;
     let job = db.start(100, json!({"concurrency": CONCURRENCY})).await;
     catcher.wait_for(CONCURRENCY, LIMIT).await.unwrap();

@@ -1,10 +1,10 @@
 use e2e::{Db, Runner, address, mails_to, relay, until};
-use mail_catcher::{Fault, Reply, Rule};
+use mail_catcher::{Fault, Reply, Rule, Stage};
 use serde_json::json;
 
 fn refused_once(local_part: &str) -> Rule {
     let unwanted = Reply::new(550, "5.7.1 not wanted");
-    Rule::for_local_part(local_part, Fault::ReplyAtRcpt(unwanted)).first(1)
+    Rule::for_local_part(local_part, Fault::Reply(Stage::Rcpt, unwanted)).first(1)
 }
 
 fn dropped_once(local_part: &str, accepted: bool) -> Rule {
@@ -69,7 +69,7 @@ async fn resolve_uncertain_mails_again_whom_a_person_decides_to_mail_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn send_test_brings_one_mail_to_the_address_and_its_outcome_is_shown() {
     let db = Db::clone_template().await;
-    let refuse = Fault::ReplyAtRcpt(Reply::new(550, "5.1.1 no such user"));
+    let refuse = Fault::Reply(Stage::Rcpt, Reply::new(550, "5.1.1 no such user"));
     let catcher = relay(&db, [Rule::for_local_part("nobody", refuse)]).await;
     let _runner = Runner::spawn(&db, &[]).await;
     let mut outcomes = Vec::new();
@@ -134,7 +134,11 @@ async fn mails_have_the_sender_and_headers_of_the_integration_and_those_of_the_c
 async fn no_address_comes_into_the_log_of_a_runner_whoever_names_it() {
     let db = Db::clone_template().await;
     let names = Reply::new(550, "5.1.1 <p2@example.com> is unknown");
-    let catcher = relay(&db, [Rule::for_local_part("p2", Fault::ReplyAtRcpt(names))]).await;
+    let catcher = relay(
+        &db,
+        [Rule::for_local_part("p2", Fault::Reply(Stage::Rcpt, names))],
+    )
+    .await;
     db.run(
         "create function public.told(uuid, text, text[]) returns void language plpgsql as $$
          begin

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use e2e::{Db, Runner};
-use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Script, Store};
+use mail_catcher::{Catcher, Config, Fault, Reply, Rule, Script, Stage, Store};
 
 use document::Document;
 use psql::Psql;
@@ -28,7 +28,7 @@ async fn the_cookbook_shows_what_psql_says() {
     check(
         "docs/administration.md",
         [
-            Rule::for_local_part("imran.qureshi", Fault::ReplyAtRcpt(unknown)).first(1),
+            Rule::for_local_part("imran.qureshi", Fault::Reply(Stage::Rcpt, unknown)).first(1),
             Rule::for_local_part("aoife.brennan", Fault::DropAtDot { accepted: true }).first(1),
         ],
     )
