@@ -146,6 +146,7 @@ fn check_smtp_rule(
 }
 
 /// What rules say of a reply that comes in a phase; null: no reply comes. No row: there is no such phase, or it is no reply.
+#[expect(clippy::type_complexity, reason = "pgrx reads the columns off it")]
 #[pg_extern(name = "_judge_reply", immutable, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
 fn judge_reply(
@@ -159,7 +160,6 @@ fn judge_reply(
             name!(verdict, &'static str),
             name!(class, Option<String>),
             name!(rule, Option<i64>),
-            name!(code, Option<i32>),
         ),
     >,
     ErrorReport,
@@ -172,13 +172,11 @@ fn judge_reply(
     else {
         return Ok(TableIterator::new([]));
     };
-    let answer = answer.flatten();
-    let judgement = rules.judge(phase, answer.as_ref());
+    let judgement = rules.judge(phase, answer.flatten().as_ref());
     Ok(TableIterator::once((
         judgement.verdict.as_str(),
         judgement.class,
         judgement.rule,
-        answer.map(|answer| i32::from(answer.code)),
     )))
 }
 
