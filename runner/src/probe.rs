@@ -41,12 +41,13 @@ pub async fn probe(
                 break;
             }
             _ if !lines.is_empty() => results.push(result(step, "ok", lines.join("; "))),
-            _ if *step == "login" => {
-                let why = "the integration has no username";
+            _ => {
+                let why = match *step {
+                    "login" => "the integration has no username",
+                    _ => "not used: plain text",
+                };
                 results.push(result(step, "skipped", why.to_owned()));
             }
-            // STARTTLS comes after the greeting, so it has not been tried when that fails.
-            _ => results.push(result(step, "skipped", "not tried".to_owned())),
         }
     }
     if let Ok(mut connection) = dialed {

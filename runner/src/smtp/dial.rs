@@ -279,7 +279,6 @@ impl Call<'_> {
     ) -> Result<(Wire, Abilities, bool), DialError> {
         match mode {
             Mode::Plain | Mode::Opportunistic if mode == Mode::Plain || !abilities.starttls => {
-                self.trace.done(Phase::Tls, "none: plain text");
                 return Ok((wire, abilities, false));
             }
             _ if !abilities.starttls => {

@@ -1,7 +1,7 @@
 //! Commands out, replies in (RFC 5321 section 4.2), over one stream.
 //!
 //! Read here and not by a library, since what a relay said is the product: a code alone on its line, codes like 571 and
-//! texts that are not UTF-8 are replies too (decision 0011).
+//! texts that are not UTF-8 are replies too (decision 13).
 
 use std::fmt;
 use std::time::Duration;

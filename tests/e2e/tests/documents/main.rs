@@ -24,11 +24,11 @@ async fn the_readme_shows_what_psql_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cookbook_shows_what_psql_says() {
-    let unknown = Reply::new(550, "5.1.1 no such mailbox");
+    let refused = Reply::new(550, "5.7.1 rejected by policy");
     check(
         "docs/administration.md",
         [
-            Rule::for_local_part("imran.qureshi", Fault::Reply(Stage::Rcpt, unknown)).first(1),
+            Rule::for_local_part("imran.qureshi", Fault::Reply(Stage::Rcpt, refused)).first(1),
             Rule::for_local_part("aoife.brennan", Fault::DropAtDot { accepted: true }).first(1),
         ],
     )
