@@ -179,26 +179,3 @@ fn enhanced_code(text: &str) -> Option<&str> {
         && number(detail))
     .then_some(code)
 }
-
-/// What the end of an attempt means. `answer` is the reply that ended it; `None` = the connection was lost, or the
-/// server did not answer in time, in that phase.
-///
-/// RFC 5321 section 4.2.5: after a 4xx or 5xx reply to the final dot the server must not deliver. A lost connection
-/// before the dot counts as a 451 (section 3.8); at the dot nothing can be known (RFC 1047).
-pub fn classify(phase: Phase, answer: Option<&Answer>) -> Outcome {
-    match phase {
-        phase if phase.opens_session() => return Outcome::Returned,
-        // The same data would fail again.
-        Phase::Render => return Outcome::Failed,
-        _ => {}
-    }
-    match (answer.map(|answer| answer.code), phase) {
-        // The server closes the channel, whatever was asked (RFC 5321 section 3.8).
-        (Some(400..=499), _) => Outcome::Deferred,
-        (Some(500..=599), _) => Outcome::Failed,
-        (Some(200..=299), Phase::Dot) => Outcome::Sent,
-        // Neither accepted nor refused: as good as no reply.
-        (_, Phase::Dot) => Outcome::Uncertain,
-        (_, _) => Outcome::Deferred,
-    }
-}

@@ -1,6 +1,7 @@
 //! What replies mean.
 
-use message::reply::{Answer, Outcome, Phase, classify};
+use message::reply::{Answer, Outcome, Phase};
+use message::verdict::{Rules, Verdict};
 
 const PHASES: [Phase; 9] = [
     Phase::Connect,
@@ -16,7 +17,16 @@ const PHASES: [Phase; 9] = [
 const DIALOGUE: [Phase; 4] = [Phase::Mail, Phase::Rcpt, Phase::Data, Phase::Body];
 
 fn after(phase: Phase, code: u16) -> Outcome {
-    classify(phase, Some(&Answer::parse(code, "")))
+    judged(phase, Some(&Answer::parse(code, ""))).outcome()
+}
+
+fn lost(phase: Phase) -> Outcome {
+    judged(phase, None).outcome()
+}
+
+/// Without any rule.
+fn judged(phase: Phase, answer: Option<&Answer>) -> Verdict {
+    Rules::default().judge(phase, answer).verdict
 }
 
 #[test]
@@ -36,22 +46,23 @@ fn only_acceptance_of_the_final_dot_is_sent() {
 fn a_lost_connection_is_uncertain_at_the_dot_and_only_there() {
     for phase in PHASES {
         assert_eq!(
-            classify(phase, None) == Outcome::Uncertain,
+            lost(phase) == Outcome::Uncertain,
             phase == Phase::Dot,
             "{phase:?}"
         );
     }
     for phase in DIALOGUE {
-        assert_eq!(classify(phase, None), Outcome::Deferred);
+        assert_eq!(lost(phase), Outcome::Deferred);
     }
 }
 
 #[test]
-fn before_the_first_mail_command_no_try_is_spent() {
+fn before_the_first_mail_command_nobody_is_refused() {
     for phase in [Phase::Connect, Phase::Greeting, Phase::Ehlo] {
-        assert_eq!(classify(phase, None), Outcome::Returned);
+        assert_eq!(judged(phase, None), Verdict::Defer);
         for code in [421, 454, 535, 554] {
-            assert_eq!(after(phase, code), Outcome::Returned);
+            let answer = Answer::parse(code, "");
+            assert_eq!(judged(phase, Some(&answer)), Verdict::Defer);
         }
     }
 }
@@ -70,7 +81,7 @@ fn temporary_refusals_are_deferred_and_permanent_ones_fail() {
 
 #[test]
 fn a_message_that_cannot_be_made_has_failed() {
-    assert_eq!(classify(Phase::Render, None), Outcome::Failed);
+    assert_eq!(lost(Phase::Render), Outcome::Failed);
 }
 
 #[test]

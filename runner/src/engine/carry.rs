@@ -306,8 +306,10 @@ mod tests {
         let fence = Fence::new(Duration::from_secs(20), Duration::ZERO, || Duration::ZERO);
         let hurry = watch::Sender::new(false);
         let (sender, events) = mpsc::unbounded_channel();
+        let pool = Pool::new(dialer.clone());
+        pool.set_ceiling(Uuid::nil(), None);
         let carrier = Carrier {
-            pool: Arc::new(Pool::new(dialer.clone())),
+            pool: Arc::new(pool),
             fences: Fences::without_news(fence),
             hurry: hurry.subscribe(),
             events: sender,

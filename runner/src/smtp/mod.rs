@@ -115,19 +115,7 @@ pub enum Fault {
 impl DialError {
     pub fn judge(&self, rules: &Rules) -> Judgement {
         match (&self.answer, self.fault) {
-            (Some(answer), _) => {
-                let judgement = rules.judge(self.phase, Some(answer));
-                // No recipient is concerned.
-                let verdict = match judgement.verdict {
-                    Verdict::StopJob | Verdict::Fail => Verdict::StopJob,
-                    Verdict::SlowDown => Verdict::SlowDown,
-                    _ => Verdict::Defer,
-                };
-                Judgement {
-                    verdict,
-                    ..judgement
-                }
-            }
+            (Some(answer), _) => rules.judge(self.phase, Some(answer)),
             (None, Some(fault)) => Judgement {
                 verdict: Verdict::StopJob,
                 class: Some(fault.class().to_owned()),

@@ -214,9 +214,10 @@ struct Entry {
 }
 
 impl Default for Entry {
+    /// Nothing is opened before somebody has said how many there may be.
     fn default() -> Entry {
         Entry {
-            ceiling: None,
+            ceiling: Some(0),
             open: 0,
             idle: Vec::new(),
             messages: u32::MAX,
@@ -417,11 +418,13 @@ mod tests {
     impl Bench {
         fn new(settings: serde_json::Value) -> Bench {
             let relayed = Arc::<Relayed>::default();
-            Bench {
+            let bench = Bench {
                 pool: Arc::new(Pool::new(Arc::new(Dials(relayed.clone())))),
                 relayed,
                 spec: Arc::new(spec_with(25, settings)),
-            }
+            };
+            bench.pool.set_ceiling(bench.spec.id, None);
+            bench
         }
 
         async fn carry(&self) -> Carried {
