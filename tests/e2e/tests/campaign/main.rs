@@ -4,9 +4,13 @@
 
 mod database_outage;
 mod delivery;
+mod integration_tests;
+mod logins;
+mod quota;
 mod rate;
 mod relay_faults;
 mod restore;
+mod shared_connections;
 mod stopping;
 mod takeover;
 mod verbs;
