@@ -18,7 +18,7 @@ use super::carry::{Assignment, End};
 use super::job::Job;
 use super::lease::Lease;
 use super::plan::Plan;
-use super::relay::{Question, Relay, RelayReport};
+use super::relay::{Allowance, Question, Relay, RelayReport};
 use crate::fence::Fences;
 use crate::storage::{
     Answer, Changes, Chunk, Fact, Failure, Grant, Item, LeaseKey, Recipient, Verdict,
@@ -55,7 +55,7 @@ pub enum Event {
     /// `None`: no answer. The grant is lost.
     Granted(i64, Option<Grant>),
     /// How many connections to a relay there may be. `None`: no answer.
-    Allowed(Uuid, Option<Option<usize>>),
+    Allowed(Uuid, Option<Allowance>),
     /// The database has heard the news of a relay, or not.
     Told(Uuid, Arc<RelayReport>, bool),
     /// A connection was opened for a message.

@@ -152,7 +152,11 @@ impl Runner {
 
     /// This many connections may be opened.
     fn allowed(&mut self, connections: Option<usize>) {
-        self.apply(Event::Allowed(Uuid::nil(), Some(connections)));
+        let allowance = Allowance {
+            connections,
+            kept: 0,
+        };
+        self.apply(Event::Allowed(Uuid::nil(), Some(allowance)));
     }
 
     fn unlimited(&mut self) {
