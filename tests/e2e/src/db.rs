@@ -291,17 +291,12 @@ impl Db {
         self.until("what was leased is given back", sql, &[]).await;
     }
 
-    /// Waits until what follows from the state of this moment has followed several times.
-    pub async fn until_ticks_have_passed(&self) {
-        let sql = "select last_tick_at from campaign.tick_state";
-        for _ in 0..4 {
-            let before: SystemTime = self.one(sql, &[]).await;
-            let what = "a tick has passed";
-            until(what, async || {
-                (self.one::<SystemTime>(sql, &[]).await != before).then_some(())
-            })
-            .await;
-        }
+    /// Waits until runners have nothing left of what they were granted before (2 s), and a tick has seen it.
+    pub async fn until_grants_have_lapsed(&self) {
+        let now: SystemTime = self.one("select clock_timestamp()", &[]).await;
+        let ticked =
+            "select last_tick_at > $1::timestamptz + interval '3 s' from campaign.tick_state";
+        self.until("grants have lapsed", ticked, &[&now]).await;
     }
 
     pub async fn resume(&self, job: &Job) {

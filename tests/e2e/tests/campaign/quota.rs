@@ -41,13 +41,13 @@ async fn two_runners_send_no_more_than_the_daily_quota_and_the_rest_when_it_is_r
         assert!(db.one::<bool>(in_a_day, &[&when]).await, "{when}");
     }
     catcher.wait_for(QUOTA, e2e::LIMIT).await.unwrap();
-    db.until_ticks_have_passed().await;
+    db.until_grants_have_lapsed().await;
     assert_eq!(catcher.mail_from_count(), QUOTA);
 
     db.run("update campaign.email_integrations set daily_quota = 90")
         .await;
     catcher.wait_for(90, e2e::LIMIT).await.unwrap();
-    db.until_ticks_have_passed().await;
+    db.until_grants_have_lapsed().await;
     assert_eq!(catcher.mail_from_count(), 90);
 
     db.run("update campaign.email_integrations set daily_quota = 120")
@@ -73,7 +73,7 @@ async fn a_throttled_relay_gets_half_the_rate(refusal: fn(Stage, Reply) -> Fault
         .await;
     let refused = "select count(*) > 0 from campaign.attempt where verdict = 'slow_down' and outcome = 'deferred'";
     db.until("the relay has refused one", refused, &[]).await;
-    db.until_ticks_have_passed().await;
+    db.until_grants_have_lapsed().await;
     assert_eq!(slowed_down(&db).await, (Some(30.0), Some(60.0)));
     complete_without_waiting(&db, &job).await;
 
@@ -121,7 +121,7 @@ async fn a_relay_whose_daily_quota_is_used_up_is_left_alone_and_campaigns_say_so
     let said = db.until_status_reason(&job, "waiting until ").await;
     let why = ": relay relay: 454 Throttling failure: Daily message quota exceeded.";
     assert!(said.ends_with(why), "{said}");
-    db.until_nothing_is_under_way().await;
+    db.until_grants_have_lapsed().await;
     let (accepted, asked) = (
         catcher.accepted().len(),
         day.load(std::sync::atomic::Ordering::Relaxed),
@@ -129,7 +129,7 @@ async fn a_relay_whose_daily_quota_is_used_up_is_left_alone_and_campaigns_say_so
     assert_eq!(accepted, 20);
     db.run("update campaign.retry_item set due = campaign.now()")
         .await;
-    db.until_ticks_have_passed().await;
+    db.until_grants_have_lapsed().await;
     assert_eq!(catcher.accepted().len(), accepted);
     assert_eq!(day.load(std::sync::atomic::Ordering::Relaxed), asked);
     assert_eq!(slowed_down(&db).await, (None, None));

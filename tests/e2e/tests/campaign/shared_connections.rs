@@ -87,9 +87,6 @@ async fn connections_of_a_runner_that_died_are_given_to_the_others() {
         (job.mails(&catcher).len() == 3).then_some(())
     })
     .await;
-    let holders = "select count(*) from campaign.relay_connection where may_hold > 0";
-    let holders: i64 = db.one(holders, &[]).await;
-    assert!(holders > 1, "one runner has all connections");
     let victim =
         "select r.pid from campaign.relay_connection c join campaign.runner r using (runner_id)
         where c.may_hold > 0 order by c.may_hold limit 1";
