@@ -28,7 +28,7 @@ use crate::smtp::{Dialer, NetDialer, Pool};
 use crate::storage::{Registration, Storage, StorageError};
 use carry::Carrier;
 use plan::Plan;
-use relay::{Question, RelayReport};
+use relay::{Allowance, Question, RelayReport};
 use state::{Action, Call, Claim, Event, State, Verb};
 
 const TICK: Duration = Duration::from_secs(1);
@@ -374,7 +374,12 @@ impl Engine {
                         .connections(id, integer(keep), integer(want))
                         .await?;
                     pool.set_ceiling(id, answer.allowed);
-                    Ok(Event::Allowed(id, Some(answer)))
+                    let allowance = Allowance {
+                        connections: answer.allowed,
+                        kept: keep,
+                        revision: answer.revision,
+                    };
+                    Ok(Event::Allowed(id, Some(allowance)))
                 });
             }
             Action::Tell {

@@ -133,6 +133,17 @@ pub struct Question {
     pub want: usize,
 }
 
+/// The answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowance {
+    /// `None` = any number.
+    pub connections: Option<usize>,
+    /// What the database was told to be open at most, that which was being closed included.
+    pub kept: usize,
+    /// Of the relay's settings; `None` = there are none any more.
+    pub revision: Option<i64>,
+}
+
 impl Connections {
     fn ceiling(&self) -> usize {
         match self.allowed {
@@ -172,22 +183,26 @@ impl Connections {
         Some(Question { ceiling, want })
     }
 
-    /// `allowed` as the database answers; `None` = it did not answer.
-    pub fn answered(&mut self, allowed: Option<Option<usize>>) {
+    /// `None` = the database did not answer.
+    pub fn answered(&mut self, answer: Option<Allowance>) {
         self.asking = false;
-        let idle = self.needless.is_some();
-        match allowed {
-            // Given back; asked for anew with the next job.
-            Some(_) if idle => *self = Connections::default(),
-            Some(Some(n)) => self.allowed = Allowed::UpTo(n),
-            Some(None) => self.allowed = Allowed::AnyNumber,
-            None => {}
+        let Some(Allowance {
+            connections, kept, ..
+        }) = answer
+        else {
+            return;
+        };
+        self.allowed = connections.map_or(Allowed::AnyNumber, Allowed::UpTo);
+        // All are given back; asked for anew with the next job.
+        if self.needless.is_some() && kept == 0 {
+            *self = Connections::default();
         }
     }
 
     /// When [`Connections::question`] gives connections back that nobody needs.
-    pub fn give_back_at(&self) -> Option<Instant> {
-        self.needless.map(|since| since + LINGER)
+    pub fn give_back_at(&self, now: Instant) -> Option<Instant> {
+        let since = self.needless?;
+        self.ask_at(now).map(|at| at.max(since + LINGER))
     }
 }
 
@@ -282,6 +297,19 @@ mod tests {
         assert_eq!(dialing.may_dial_at(later), Some(later));
     }
 
+    /// The database answers, and nothing is being closed.
+    fn allowed(connections: Option<usize>) -> Option<Allowance> {
+        allowed_while(connections, 0)
+    }
+
+    fn allowed_while(connections: Option<usize>, kept: usize) -> Option<Allowance> {
+        Some(Allowance {
+            connections,
+            kept,
+            revision: None,
+        })
+    }
+
     fn asked(connections: &mut Connections, now: Instant, want: usize, in_use: usize) -> Question {
         connections.question(now, want, in_use).unwrap()
     }
@@ -294,7 +322,7 @@ mod tests {
         let question = asked(&mut relay.connections, now, 3, 0);
         assert_eq!((question.ceiling, question.want), (Some(0), 3));
         assert!(!relay.has_room());
-        relay.connections.answered(Some(Some(1)));
+        relay.connections.answered(allowed(Some(1)));
         assert!(relay.has_room());
         relay.begun();
         assert!(!relay.has_room());
@@ -305,7 +333,7 @@ mod tests {
         let now = Instant::now();
         let mut relay = Relay::default();
         asked(&mut relay.connections, now, 3, 0);
-        relay.connections.answered(Some(Some(3)));
+        relay.connections.answered(allowed(Some(3)));
         let question = asked(&mut relay.connections, now + SECOND, 1, 2);
         assert_eq!(question.ceiling, Some(2));
         relay.connections.answered(None);
@@ -320,13 +348,31 @@ mod tests {
         let now = Instant::now();
         let mut connections = Connections::default();
         asked(&mut connections, now, 3, 0);
-        connections.answered(Some(Some(3)));
+        connections.answered(allowed(Some(3)));
         assert_eq!(connections.question(now + SECOND, 0, 0), None);
         let question = asked(&mut connections, now + SECOND + LINGER, 0, 0);
         assert_eq!((question.ceiling, question.want), (Some(0), 0));
-        connections.answered(Some(Some(0)));
-        assert_eq!(connections.give_back_at(), None);
+        connections.answered(allowed(Some(0)));
+        assert_eq!(connections.give_back_at(now), None);
         assert_eq!(connections.question(now + 60 * SECOND, 0, 0), None);
+    }
+
+    #[test]
+    fn what_is_still_being_closed_is_given_back_by_a_later_question() {
+        let now = Instant::now();
+        let mut connections = Connections::default();
+        asked(&mut connections, now, 3, 0);
+        connections.answered(allowed(Some(3)));
+        assert_eq!(connections.question(now + SECOND, 0, 0), None);
+        let given_back = now + SECOND + LINGER;
+        asked(&mut connections, given_back, 0, 0);
+        connections.answered(allowed_while(Some(0), 2));
+        let again = given_back + ASK_EVERY;
+        assert_eq!(connections.give_back_at(given_back), Some(again));
+        let question = asked(&mut connections, again, 0, 0);
+        assert_eq!((question.ceiling, question.want), (Some(0), 0));
+        connections.answered(allowed(Some(0)));
+        assert_eq!(connections.question(again + 60 * SECOND, 0, 0), None);
     }
 
     #[test]

@@ -18,10 +18,10 @@ use super::carry::{Assignment, End};
 use super::job::Job;
 use super::lease::Lease;
 use super::plan::Plan;
-use super::relay::{Question, Relay, RelayReport};
+use super::relay::{Allowance, Question, Relay, RelayReport};
 use crate::fence::Fences;
 use crate::storage::{
-    Answer, Changes, Chunk, Connections, Fact, Failure, Grant, Item, LeaseKey, Recipient, Verdict,
+    Answer, Changes, Chunk, Fact, Failure, Grant, Item, LeaseKey, Recipient, Verdict,
 };
 
 /// Before the settings of a job are asked for again.
@@ -55,7 +55,7 @@ pub enum Event {
     /// `None`: no answer. The grant is lost.
     Granted(i64, Option<Grant>),
     /// How many connections to a relay there may be. `None`: no answer.
-    Allowed(Uuid, Option<Connections>),
+    Allowed(Uuid, Option<Allowance>),
     /// The database has heard the news of a relay, or not.
     Told(Uuid, Arc<RelayReport>, bool),
     /// A connection was opened for a message.
@@ -434,17 +434,16 @@ impl State {
         }
     }
 
-    fn allowed(&mut self, now: Instant, relay: Uuid, answer: Option<Connections>) {
-        let allowed = answer.map(|answer| answer.allowed);
-        self.relay(relay).connections.answered(allowed);
-        for job in self.jobs.values_mut() {
-            let plan = job.plan.as_ref().filter(|plan| plan.relay.id == relay);
-            let outdated = |revision| plan.is_some_and(|plan| plan.relay.revision != revision);
-            if answer
-                .and_then(|answer| answer.revision)
-                .is_some_and(outdated)
-                && !job.replan
-            {
+    fn allowed(&mut self, now: Instant, relay: Uuid, answer: Option<Allowance>) {
+        self.relay(relay).connections.answered(answer);
+        let Some(revision) = answer.and_then(|answer| answer.revision) else {
+            return;
+        };
+        for job in self.jobs.values_mut().filter(|job| !job.replan) {
+            let relay = (job.plan.as_ref())
+                .map(|plan| &plan.relay)
+                .filter(|old| old.id == relay);
+            if relay.is_some_and(|old| old.revision != revision) {
                 job.replan = true;
                 job.plan_at = now;
             }

@@ -159,7 +159,8 @@ fn explain(error: &io::Error, host: &str) -> TlsError {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 "the relay's certificate is not valid yet; is this host's clock right?".to_owned()
             }
-            CertificateError::UnknownIssuer => {
+            // A bad signature: of an authority by the name of one that is trusted, and with another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "the relay's certificate is from nobody that this host trusts; for an authority of your own set \
                  ca_file in the integration's config"
                     .to_owned()

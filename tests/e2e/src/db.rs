@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::SystemTime;
 
 use mail_catcher::{Accepted, Catcher};
 use serde_json::{Value, json};
@@ -178,6 +179,13 @@ impl Db {
         self.client.execute(insert, &[&config]).await.unwrap();
     }
 
+    /// Changes keys of the config of all integrations; null removes one.
+    pub async fn change_relay(&self, config: Value) {
+        let update =
+            "update campaign.email_integrations set config = jsonb_strip_nulls(config || $1)";
+        self.client.execute(update, &[&config]).await.unwrap();
+    }
+
     /// A runner is taken for dead after 3 s instead of 30. For runners that are registered afterwards.
     pub async fn detect_dead_runners_early(&self) {
         self.run(
@@ -287,6 +295,44 @@ impl Db {
         let sql = "select status = $2 from campaign.email_jobs where id = $1";
         self.until(&format!("the job is {status}"), sql, &[&job.id, &status])
             .await;
+    }
+
+    /// Returns the reason once it contains this.
+    pub async fn until_status_reason(&self, job: &Job, contains: &str) -> String {
+        let sql = "select status_reason from campaign.email_jobs where id = $1";
+        until(&format!("status_reason says: {contains}"), async || {
+            let reason: Option<String> = self.one(sql, &[&job.id]).await;
+            reason.filter(|reason| reason.contains(contains))
+        })
+        .await
+    }
+
+    /// Waits until no runner has anything left to give back.
+    pub async fn until_nothing_is_leased(&self) {
+        let sql = "select not exists (select from campaign.chunk where state = 'leased')";
+        self.until("what was leased is given back", sql, &[]).await;
+    }
+
+    /// Waits until runners have nothing left of what they were granted before (2 s), and a tick has seen it.
+    pub async fn until_grants_have_lapsed(&self) {
+        let now: SystemTime = self.one("select clock_timestamp()", &[]).await;
+        let ticked =
+            "select last_tick_at > $1::timestamptz + interval '3 s' from campaign.tick_state";
+        self.until("grants have lapsed", ticked, &[&now]).await;
+    }
+
+    pub async fn resume(&self, job: &Job) {
+        let resume = "select status from campaign.resume_campaign($1)";
+        self.one::<String>(resume, &[&job.id]).await;
+    }
+
+    /// How many attempts of a campaign ended so, e.g. `sent 3`.
+    pub async fn outcomes(&self, job: &Job) -> Vec<String> {
+        self.all(
+            "select outcome || ' ' || count(*) from campaign.attempt where job_no = $1 group by outcome order by 1",
+            &[&job.job_no],
+        )
+        .await
     }
 
     /// A column of `email_jobs`.

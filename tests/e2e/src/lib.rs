@@ -11,14 +11,16 @@ mod runner;
 
 use std::time::Duration;
 
-use mail_catcher::{Catcher, Config, Fault, Gate, Rule, Script, Stage};
+use mail_catcher::{Auth, Authority, Catcher, Config, Fault, Gate, Rule, Script, Stage};
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use cluster::Cluster;
 pub use db::{Db, Job, address};
 pub use exim::Exim;
 pub use meetup::{MeetupRelay, Simulation};
-pub use runner::Runner;
+pub use runner::{Runner, doctor};
 
 /// How long a test waits for anything before it fails.
 pub const LIMIT: Duration = Duration::from_secs(90);
@@ -30,9 +32,45 @@ pub async fn relay(db: &Db, rules: impl IntoIterator<Item = Rule>) -> Catcher {
         script: Script::new(rules),
         ..Config::default()
     };
+    relay_with(db, config).await
+}
+
+/// As [`relay`], for a server that is set up otherwise.
+pub async fn relay_with(db: &Db, config: Config) -> Catcher {
     let catcher = Catcher::start(config).await.expect("no SMTP server");
     db.set_relay(catcher.addr()).await;
     catcher
+}
+
+pub const USERNAME: &str = "meetups";
+pub const PASSWORD: &str = "correct horse";
+
+/// For servers that want [`USERNAME`] and [`PASSWORD`].
+pub fn auth() -> Option<Auth> {
+    Some(Auth::new(USERNAME, PASSWORD))
+}
+
+/// A certificate authority that runners trust by a file.
+pub struct TrustedAuthority {
+    pub authority: Authority,
+    file: NamedTempFile,
+}
+
+impl TrustedAuthority {
+    pub fn make() -> TrustedAuthority {
+        let authority = Authority::new().expect("no certificate authority");
+        let file = NamedTempFile::new().expect("no file for a certificate");
+        authority.write_pem(file.path()).unwrap();
+        TrustedAuthority { authority, file }
+    }
+
+    /// Of an integration that logs in at this server.
+    pub fn login_at(&self, catcher: &Catcher, tls: &str) -> Value {
+        json!({
+            "host": "localhost", "port": catcher.addr().port(), "tls": tls, "ca_file": self.file.path(),
+            "username": USERNAME, "password": PASSWORD
+        })
+    }
 }
 
 /// A relay that accepts the mails to p107, p117, p127 … and holds its replies back until the gate opens.

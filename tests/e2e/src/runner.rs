@@ -1,6 +1,6 @@
 use std::env;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
@@ -22,16 +22,8 @@ impl Runner {
     pub async fn spawn(db: &Db, flags: &[&str]) -> Runner {
         let log = NamedTempFile::new().expect("no file for the log");
         let stderr = log.reopen().expect("no file for the log");
-        let child = Command::new(executable())
-            .arg("run")
-            .args(flags)
-            .env("PGHOST", &db.server().host)
-            .env("PGPORT", db.server().port.to_string())
-            .env("PGUSER", RUNNER_ROLE)
-            .env("PGDATABASE", db.name())
-            .stdin(Stdio::null())
+        let child = command(db, "run", flags)
             .stderr(stderr)
-            .kill_on_drop(true)
             .spawn()
             .expect("the runner does not start");
         let pid = child.id().and_then(|pid| pid.try_into().ok());
@@ -49,6 +41,10 @@ impl Runner {
         })
         .await;
         runner
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.pid
     }
 
     /// What it has logged so far.
@@ -87,6 +83,28 @@ impl Drop for Runner {
             eprintln!("log of the runner with pid {}:\n{}", self.pid, self.log());
         }
     }
+}
+
+/// Runs `campaign-runner doctor` to its end.
+pub async fn doctor(db: &Db, flags: &[&str]) -> Output {
+    let output = timeout(LIMIT, command(db, "doctor", flags).output()).await;
+    output
+        .expect("the doctor does not end")
+        .expect("the doctor does not start")
+}
+
+fn command(db: &Db, name: &str, flags: &[&str]) -> Command {
+    let mut command = Command::new(executable());
+    command
+        .arg(name)
+        .args(flags)
+        .env("PGHOST", &db.server().host)
+        .env("PGPORT", db.server().port.to_string())
+        .env("PGUSER", RUNNER_ROLE)
+        .env("PGDATABASE", db.name())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
 }
 
 /// `CAMPAIGN_RUNNER`, or what was built into the same target folder and profile as this test.

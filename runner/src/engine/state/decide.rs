@@ -78,7 +78,7 @@ impl State {
             times.push(relay.dialing.may_dial_at(now));
             times.push(relay.news.again_at());
             times.push(match self.wanted(relay_id) {
-                0 => relay.connections.give_back_at(),
+                0 => relay.connections.give_back_at(now),
                 _ => relay.connections.ask_at(now),
             });
         }

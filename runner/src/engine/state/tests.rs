@@ -152,13 +152,12 @@ impl Runner {
 
     /// This many connections may be opened.
     fn allowed(&mut self, connections: Option<usize>) {
-        self.apply(Event::Allowed(
-            Uuid::nil(),
-            Some(Connections {
-                allowed: connections,
-                revision: Some(1),
-            }),
-        ));
+        let allowance = Allowance {
+            connections,
+            kept: 0,
+            revision: Some(1),
+        };
+        self.apply(Event::Allowed(Uuid::nil(), Some(allowance)));
     }
 
     fn unlimited(&mut self) {
@@ -481,8 +480,9 @@ fn as_many_connections_are_asked_for_as_there_is_work_and_concurrency() {
 #[test]
 fn settings_that_have_changed_are_read_again_while_messages_go_on() {
     let (mut runner, first) = Runner::sending();
-    let answer = Connections {
-        allowed: None,
+    let answer = Allowance {
+        connections: None,
+        kept: 0,
         revision: Some(2),
     };
     runner.apply(Event::Allowed(Uuid::nil(), Some(answer)));

@@ -4,11 +4,15 @@
 
 mod database_outage;
 mod delivery;
+mod integration_tests;
+mod logins;
 mod meetup_relay;
 mod mta;
+mod quota;
 mod rate;
 mod relay_faults;
 mod restore;
+mod shared_connections;
 mod stopping;
 mod takeover;
 mod verbs;

@@ -81,13 +81,6 @@ impl Flow {
         assert!(late <= BOUND, "a mail was begun {late:?} after {verb}");
     }
 
-    /// Runners have given back what they held.
-    async fn until_nothing_is_leased(&self) {
-        let given_back = "select not exists (select from campaign.chunk where state = 'leased')";
-        let what = "what was leased is given back";
-        self.db.until(what, given_back, &[]).await;
-    }
-
     async fn assert_the_rest_is_cancelled(&self) {
         for (job, n) in &self.jobs {
             let sent = job.mails(&self.catcher).len() as i64;
@@ -160,7 +153,7 @@ async fn cancelled_campaigns_stop(flags: &[&str]) {
     let mut flow = Flow::begin(flags).await;
     flow.stop("cancel_campaign").await;
 
-    flow.until_nothing_is_leased().await;
+    flow.db.until_nothing_is_leased().await;
     flow.assert_the_rest_is_cancelled().await;
     for (job, _) in &flow.jobs {
         for verb in ["resume_campaign", "retry_failed", "pause_campaign"] {
@@ -191,11 +184,10 @@ async fn paused_campaigns_stop_and_go_on(flags: &[&str]) {
     let flow = Flow::begin(flags).await;
     flow.stop("pause_campaign").await;
 
-    flow.until_nothing_is_leased().await;
+    flow.db.until_nothing_is_leased().await;
     for (job, _) in &flow.jobs {
         flow.db.until_status(job, "paused").await;
-        let resume = "select status from campaign.resume_campaign($1)";
-        flow.db.one::<String>(resume, &[&job.id]).await;
+        flow.db.resume(job).await;
     }
     for (job, n) in &flow.jobs {
         flow.db.until_status(job, "completed").await;
