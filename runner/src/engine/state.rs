@@ -116,6 +116,8 @@ pub struct FlightNo(pub u64);
 struct Flight {
     job_no: i64,
     relay: Uuid,
+    /// Of the relay's settings that it uses.
+    revision: i64,
     /// It opens a connection.
     dials: bool,
 }
@@ -464,13 +466,7 @@ impl State {
         }
         if relay.dialing.succeeded() {
             tracing::info!(integration.id = %flight.relay, "the relay can be reached again");
-            let plan = self
-                .jobs
-                .get(&flight.job_no)
-                .and_then(|job| job.plan.as_ref());
-            if let Some(plan) = plan {
-                relay.news.add(plan.relay.revision, None);
-            }
+            relay.news.add(flight.revision, None);
         }
     }
 
@@ -503,7 +499,7 @@ impl State {
             End::Unstarted(recipient) => self.unstarted(key, recipient),
             End::Unreached(recipient, failure) => {
                 self.unstarted(key, recipient);
-                self.unreached(now, key.job_no, flight.relay, failure);
+                self.unreached(now, &flight, failure);
             }
         }
     }
@@ -518,13 +514,18 @@ impl State {
         }
     }
 
-    fn unreached(&mut self, now: Instant, job_no: i64, relay_id: Uuid, mut failure: Failure) {
-        let relay = self.relays.entry(relay_id).or_default();
-        let job = self.jobs.get_mut(&job_no);
+    fn unreached(&mut self, now: Instant, flight: &Flight, mut failure: Failure) {
+        let job = self.jobs.get_mut(&flight.job_no);
+        let plan = job.as_ref().and_then(|job| job.plan.as_ref());
+        if plan.is_some_and(|plan| plan.relay.revision != flight.revision) {
+            // It says nothing of the present settings.
+            return;
+        }
+        let relay = self.relays.entry(flight.relay).or_default();
         if !relay.dialing.has_failed() {
             // What a relay said may name accounts and addresses.
             tracing::warn!(
-                integration.id = %relay_id,
+                integration.id = %flight.relay,
                 smtp.phase = failure.phase,
                 smtp.code = failure.code,
                 error = failure.code.is_none().then_some(&failure.detail),
@@ -532,11 +533,9 @@ impl State {
             );
         }
         tracing::debug!(error = failure.detail, "why the relay cannot be reached");
-        if let Some(pause) = relay.dialing.failed(now)
-            && let Some(plan) = job.as_ref().and_then(|job| job.plan.as_ref())
-        {
+        if let Some(pause) = relay.dialing.failed(now) {
             failure.retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-            relay.news.add(plan.relay.revision, Some(failure));
+            relay.news.add(flight.revision, Some(failure));
         }
         if let Some(job) = job {
             job.replan = true;

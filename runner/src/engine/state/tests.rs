@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::decide::FLUSH_AFTER;
 use super::*;
 use crate::fence::Fence;
-use crate::smtp::tests::spec;
-use crate::storage::{JobSpec, MessageSpec, Recipient, TemplateSpec};
+use crate::smtp::tests::{spec, spec_with};
+use crate::storage::{IntegrationSpec, JobSpec, MessageSpec, Recipient, TemplateSpec};
 use message::reply::Outcome;
 
 const JOB: i64 = 1;
@@ -63,6 +63,10 @@ fn chunk(chunk_no: i64, positions: std::ops::RangeInclusive<i64>) -> Chunk {
 }
 
 fn plan() -> Arc<Plan> {
+    plan_over(spec(25))
+}
+
+fn plan_over(relay: IntegrationSpec) -> Arc<Plan> {
     let text = |text: &str| text.to_owned();
     let job = JobSpec {
         id: Uuid::nil(),
@@ -82,7 +86,7 @@ fn plan() -> Arc<Plan> {
             },
         },
     };
-    Arc::new(Plan::new(job, spec(25)).unwrap())
+    Arc::new(Plan::new(job, relay).unwrap())
 }
 
 fn answer(chunk_no: i64, verdict: Verdict, mark: i64, go: &[i64]) -> Event {
@@ -475,6 +479,23 @@ fn as_many_connections_are_asked_for_as_there_is_work_and_concurrency() {
     runner.apply(Event::Guest(Uuid::nil()));
     let question = &runner.decide().questions[0];
     assert_eq!((question.ceiling, question.want), (Some(3), 3));
+}
+
+#[test]
+fn a_failure_with_old_settings_says_nothing_of_the_new_ones() {
+    let (mut runner, mut first) = Runner::sending();
+    let changed = spec_with(25, serde_json::json!({"revision": 2}));
+    runner.apply(Event::Planned(JOB, Some(plan_over(changed))));
+    let (flight, assignment) = first.started.remove(0);
+    runner.apply(Event::Ended {
+        flight,
+        key: assignment.key,
+        end: End::Unreached(assignment.recipient, unreachable()),
+        idle: 0,
+    });
+    let decided = runner.decide();
+    assert!(decided.told.is_empty());
+    assert_eq!(decided.positions(), [1]);
 }
 
 #[test]
