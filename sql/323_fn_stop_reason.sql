@@ -1,5 +1,5 @@
 -- Why a relay's answer paused a campaign: what kind of answer, the answer, what to do. The advice is the rule's, else that of the
--- first rule of the class: a runner judges by itself where there is no reply, as with a certificate.
+-- first rule of the class. Where there is no reply, as with a certificate, a runner judges by itself: no rule knows the cause.
 create function campaign._stop_reason(p_integration_id uuid, p_answer jsonb)
 returns text
 language sql
@@ -9,7 +9,7 @@ as $$
   select format('relay %s %s: %s. %s Then resume_campaign.',
     (select i.name from campaign.email_integrations i where i.id = p_integration_id),
     case p_answer ->> 'class'
-      when 'auth' then 'refuses the login'
+      when 'auth' then case when p_answer ->> 'code' is not null then 'refuses the login' else 'allows no login' end
       when 'tls' then 'offers no encryption that could be trusted'
       when 'refused' then 'refuses the connection'
       when 'sender' then 'refuses the sender'
@@ -20,6 +20,8 @@ as $$
     rtrim(concat_ws(' ', p_answer ->> 'code', coalesce(left(p_answer ->> 'detail', 500), 'no reply')), '. '),
     coalesce(
       (select r.advice from campaign.smtp_rules r where r.id = (p_answer ->> 'rule')::integer),
-      (select r.advice from campaign.smtp_rules r where r.class = p_answer ->> 'class' and r.advice is not null order by r.builtin, r.id limit 1),
+      case when p_answer ->> 'code' is not null then
+        (select r.advice from campaign.smtp_rules r where r.class = p_answer ->> 'class' and r.advice is not null order by r.builtin, r.id limit 1)
+      when p_answer ->> 'class' = 'tls' then 'Check the relay''s certificate, and host, port, "tls" and "ca_file" in the integration''s config.' end,
       'Mend the cause first.'))
 $$;
