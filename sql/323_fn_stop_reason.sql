@@ -9,7 +9,7 @@ as $$
   select format('relay %s %s: %s. %s Then resume_campaign.',
     (select i.name from campaign.email_integrations i where i.id = p_integration_id),
     case p_answer ->> 'class'
-      when 'auth' then 'refuses the login'
+      when 'auth' then case when p_answer ->> 'code' is not null then 'refuses the login' else 'allows no login' end
       when 'tls' then 'offers no encryption that could be trusted'
       when 'config' then 'cannot be used'
       when 'refused' then 'refuses the connection'
@@ -23,7 +23,7 @@ as $$
       (select r.advice from campaign.smtp_rules r where r.id = (p_answer ->> 'rule')::integer),
       case p_answer ->> 'class'
         when 'auth' then 'Check username and password in the integration''s config.'
-        when 'tls' then 'Check host, port, "tls" and ca_file in the integration''s config.'
+        when 'tls' then 'Check the relay''s certificate, and host, port, "tls" and "ca_file" in the integration''s config.'
         when 'config' then 'Check the integration''s config, and what it names on the runner''s host.' end,
       'Mend the cause.'))
 $$;

@@ -30,7 +30,7 @@ select campaign.tick();
 select is(status(:running), 'running', 'a person lets it go on');
 select campaign.report_relay(runner(1), :'relay', 1, '{"phase": "tls", "detail": "certificate has expired", "verdict": "stop_job", "class": "tls", "retry_in_ms": 1000}');
 select is((select status_reason from campaign.email_jobs where job_no = :running),
-  'relay relay offers no encryption that could be trusted: certificate has expired. Check host, port, "tls" and ca_file in the integration''s config. Then resume_campaign.', 'where no rule has advice, the class has');
+  'relay relay offers no encryption that could be trusted: certificate has expired. Check the relay''s certificate, and host, port, "tls" and "ca_file" in the integration''s config. Then resume_campaign.', 'where no reply is judged, the advice is not that of a reply');
 select refused(format('select campaign.report_relay(runner(1), %L, 1, %L)', :'relay', f), 'CP022', '{bug}', f)
 from unnest(array['{"phase": "rcpt", "verdict": "defer", "retry_in_ms": 1}', '{"phase": "auth", "verdict": "fail", "retry_in_ms": 1}', '{"phase": "auth", "verdict": "defer"}']) f;
 select books_hold(:running);
