@@ -523,12 +523,11 @@ impl State {
         }
         let relay = self.relays.entry(flight.relay).or_default();
         if !relay.dialing.has_failed() {
-            // What a relay said may name accounts and addresses.
             tracing::warn!(
                 integration.id = %flight.relay,
                 smtp.phase = failure.phase,
                 smtp.code = failure.code,
-                error = failure.code.is_none().then_some(&failure.detail),
+                error = loggable(&failure),
                 "the relay cannot be reached; its recipients wait"
             );
         }
@@ -560,6 +559,12 @@ impl State {
             job.idle_since = Some(now);
         }
     }
+}
+
+/// What a relay said, also what was no reply, may name accounts and addresses.
+fn loggable(failure: &Failure) -> Option<&str> {
+    let is_ours = failure.class.is_some() || matches!(failure.phase, "resolve" | "connect");
+    (failure.code.is_none() && is_ours).then_some(&failure.detail)
 }
 
 fn range(job_no: i64) -> std::ops::RangeInclusive<LeaseKey> {

@@ -482,6 +482,29 @@ fn as_many_connections_are_asked_for_as_there_is_work_and_concurrency() {
 }
 
 #[test]
+fn words_of_a_relay_are_not_for_the_log() {
+    let failed = |phase, code, class: Option<&str>| Failure {
+        phase,
+        code,
+        class: class.map(str::to_owned),
+        ..unreachable()
+    };
+    for ours in [
+        failed("connect", None, None),
+        failed("tls", None, Some("tls")),
+    ] {
+        assert_eq!(loggable(&ours), Some("refused"));
+    }
+    for theirs in [
+        failed("auth", Some(535), Some("auth")),
+        failed("greeting", None, None),
+        failed("tls", None, None),
+    ] {
+        assert_eq!(loggable(&theirs), None);
+    }
+}
+
+#[test]
 fn a_failure_with_old_settings_says_nothing_of_the_new_ones() {
     let (mut runner, mut first) = Runner::sending();
     let changed = spec_with(25, serde_json::json!({"revision": 2}));
