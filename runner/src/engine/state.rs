@@ -26,6 +26,8 @@ use crate::storage::{
 
 /// Before the settings of a job are asked for again.
 const PLAN_RETRY: Duration = Duration::from_secs(1);
+/// While a relay cannot be reached: somebody may have changed its settings.
+const REREAD: Duration = Duration::from_secs(10);
 /// Before a mark is asked for again that was refused.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -116,6 +118,8 @@ pub struct FlightNo(pub u64);
 struct Flight {
     job_no: i64,
     relay: Uuid,
+    /// Of the settings that it goes by.
+    revision: i64,
     /// It opens a connection.
     dials: bool,
 }
@@ -428,12 +432,16 @@ impl State {
             return;
         };
         job.planning = false;
-        if plan.is_some() {
-            job.plan = plan;
-            job.replan = false;
-        } else {
+        let Some(plan) = plan else {
             job.plan_at = now + PLAN_RETRY;
-        }
+            return;
+        };
+        let relay = self.relays.entry(plan.relay.id).or_default();
+        relay.set_up(plan.relay.revision);
+        let pause = relay.dialing.may_dial_at(now).filter(|&at| at > now);
+        job.replan = pause.is_some();
+        job.plan_at = pause.map_or(now, |at| at.min(now + REREAD));
+        job.plan = Some(plan);
     }
 
     fn relay(&mut self, id: Uuid) -> &mut Relay {
@@ -450,13 +458,7 @@ impl State {
         }
         if relay.dialing.succeeded() {
             tracing::info!(integration.id = %flight.relay, "the relay can be reached again");
-            let plan = self
-                .jobs
-                .get(&flight.job_no)
-                .and_then(|job| job.plan.as_ref());
-            if let Some(plan) = plan {
-                relay.news.add(plan.relay.revision, None);
-            }
+            relay.news.add(flight.revision, None);
         }
     }
 
@@ -489,7 +491,7 @@ impl State {
             End::Unstarted(recipient) => self.unstarted(key, recipient),
             End::Unreached(recipient, failure) => {
                 self.unstarted(key, recipient);
-                self.unreached(now, key.job_no, flight.relay, failure);
+                self.unreached(now, &flight, failure);
             }
         }
     }
@@ -504,29 +506,28 @@ impl State {
         }
     }
 
-    fn unreached(&mut self, now: Instant, job_no: i64, relay_id: Uuid, mut failure: Failure) {
-        let relay = self.relays.entry(relay_id).or_default();
-        let job = self.jobs.get_mut(&job_no);
-        if !relay.dialing.has_failed() {
-            // What a relay said may name accounts and addresses.
-            tracing::warn!(
-                integration.id = %relay_id,
-                smtp.phase = failure.phase,
-                smtp.code = failure.code,
-                error = failure.code.is_none().then_some(&failure.detail),
-                "the relay cannot be reached; its recipients wait"
-            );
-        }
+    fn unreached(&mut self, now: Instant, flight: &Flight, mut failure: Failure) {
+        let relay = self.relays.entry(flight.relay).or_default();
         tracing::debug!(error = failure.detail, "why the relay cannot be reached");
-        if let Some(pause) = relay.dialing.failed(now)
-            && let Some(plan) = job.as_ref().and_then(|job| job.plan.as_ref())
-        {
-            failure.retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-            relay.news.add(plan.relay.revision, Some(failure));
+        if !relay.is_outdated(flight.revision) {
+            if !relay.dialing.has_failed() {
+                // What a relay said may name accounts and addresses.
+                tracing::warn!(
+                    integration.id = %flight.relay,
+                    smtp.phase = failure.phase,
+                    smtp.code = failure.code,
+                    error = failure.code.is_none().then_some(&failure.detail),
+                    "the relay cannot be reached; its recipients wait"
+                );
+            }
+            if let Some(pause) = relay.dialing.failed(now) {
+                failure.retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                relay.news.add(flight.revision, Some(failure));
+            }
         }
-        if let Some(job) = job {
+        if let Some(job) = self.jobs.get_mut(&flight.job_no) {
             job.replan = true;
-            job.plan_at = relay.dialing.may_dial_at(now).unwrap_or(now);
+            job.plan_at = (relay.dialing.may_dial_at(now)).map_or(now, |at| at.min(now + REREAD));
         }
     }
 

@@ -110,6 +110,7 @@ impl State {
                 Flight {
                     job_no,
                     relay: plan.relay.id,
+                    revision: plan.relay.revision,
                     dials,
                 },
             );

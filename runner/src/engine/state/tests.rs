@@ -6,7 +6,7 @@ use super::decide::FLUSH_AFTER;
 use super::*;
 use crate::fence::Fence;
 use crate::smtp::tests::spec;
-use crate::storage::{JobSpec, MessageSpec, Recipient, TemplateSpec};
+use crate::storage::{IntegrationSpec, JobSpec, MessageSpec, Recipient, TemplateSpec};
 use message::reply::Outcome;
 
 const JOB: i64 = 1;
@@ -63,6 +63,10 @@ fn chunk(chunk_no: i64, positions: std::ops::RangeInclusive<i64>) -> Chunk {
 }
 
 fn plan() -> Arc<Plan> {
+    plan_of_revision(1)
+}
+
+fn plan_of_revision(revision: i64) -> Arc<Plan> {
     let text = |text: &str| text.to_owned();
     let job = JobSpec {
         id: Uuid::nil(),
@@ -82,7 +86,11 @@ fn plan() -> Arc<Plan> {
             },
         },
     };
-    Arc::new(Plan::new(job, spec(25)).unwrap())
+    let relay = IntegrationSpec {
+        revision,
+        ..spec(25)
+    };
+    Arc::new(Plan::new(job, relay).unwrap())
 }
 
 fn answer(chunk_no: i64, verdict: Verdict, mark: i64, go: &[i64]) -> Event {
@@ -450,6 +458,60 @@ fn who_could_not_be_reached_is_first_after_a_pause_with_fresh_settings() {
     runner.apply(Event::Told(Uuid::nil(), first.clone(), true));
     runner.apply(Event::Dialed(second.started[0].0));
     assert_eq!(runner.decide().told[0].failure, None);
+}
+
+#[test]
+fn settings_are_read_again_during_a_long_pause_and_new_ones_end_it() {
+    let (mut runner, mut first) = Runner::sending();
+    let unreached = |runner: &mut Runner, (flight, assignment): (FlightNo, Assignment)| {
+        runner.apply(Event::Ended {
+            flight,
+            key: assignment.key,
+            end: End::Unreached(assignment.recipient, unreachable()),
+            idle: 0,
+        });
+    };
+    let planned = |runner: &mut Runner, revision| {
+        assert_eq!(runner.decide().plans, 1);
+        runner.apply(Event::Planned(JOB, Some(plan_of_revision(revision))));
+        runner.unlimited();
+        runner.decide().started
+    };
+    first
+        .started
+        .drain(..)
+        .for_each(|each| unreached(&mut runner, each));
+    for seconds in [1, 2, 4, 8] {
+        runner.pass(Duration::from_secs(seconds));
+        let again = planned(&mut runner, 1).remove(0);
+        unreached(&mut runner, again);
+    }
+    // Of 16 s.
+    runner.pass(Duration::from_secs(10));
+    assert!(planned(&mut runner, 1).is_empty());
+    runner.pass(Duration::from_secs(6));
+    let again = planned(&mut runner, 1).remove(0);
+    unreached(&mut runner, again);
+    runner.pass(Duration::from_secs(10));
+    planned(&mut runner, 2);
+    runner.unlimited();
+    assert!(!runner.decide().started.is_empty());
+}
+
+#[test]
+fn what_fails_with_old_settings_says_nothing_of_the_new_ones() {
+    let (mut runner, mut first) = Runner::sending();
+    runner.apply(Event::Planned(JOB, Some(plan_of_revision(2))));
+    let (flight, assignment) = first.started.remove(0);
+    runner.apply(Event::Ended {
+        flight,
+        key: assignment.key,
+        end: End::Unreached(assignment.recipient, unreachable()),
+        idle: 0,
+    });
+    let decided = runner.decide();
+    assert!(decided.told.is_empty());
+    assert_eq!(decided.plans, 1);
 }
 
 #[test]
