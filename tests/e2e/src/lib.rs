@@ -53,7 +53,7 @@ pub struct TrustedAuthority {
 }
 
 impl TrustedAuthority {
-    pub fn new() -> TrustedAuthority {
+    pub fn create() -> TrustedAuthority {
         let authority = Authority::new().expect("no certificate authority");
         let file = NamedTempFile::new().expect("no file for a certificate");
         authority.write_pem(file.path()).unwrap();

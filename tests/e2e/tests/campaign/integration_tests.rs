@@ -20,7 +20,7 @@ struct Server {
 
 impl Server {
     async fn start(host_of_certificate: &str) -> Server {
-        let trusted = TrustedAuthority::new();
+        let trusted = TrustedAuthority::create();
         let certificate = trusted.authority.certificate(&[host_of_certificate]);
         let unknown = Fault::ReplyAtRcpt(Reply::new(550, "5.1.1 no such user"));
         let config = Config {
