@@ -30,6 +30,8 @@ pub struct Relay {
     pub guests: usize,
     /// Connections that wait for a message, as far as is known: one may have died.
     pub idle: usize,
+    /// Of the newest settings that were read.
+    revision: i64,
 }
 
 impl Relay {
@@ -42,6 +44,18 @@ impl Relay {
     pub fn may_begin(&self, now: Instant, may_dial: bool) -> bool {
         let dials = || may_dial && self.dialing.may_dial_at(now).is_some_and(|at| at <= now);
         self.has_room() && (self.idle > 0 || dials())
+    }
+
+    /// What failed with other settings says nothing of these.
+    pub fn set_up(&mut self, revision: i64) {
+        if revision > self.revision {
+            self.revision = revision;
+            self.dialing.succeeded();
+        }
+    }
+
+    pub fn is_outdated(&self, revision: i64) -> bool {
+        revision < self.revision
     }
 
     /// Returns whether it needs a new connection, as far as is known.

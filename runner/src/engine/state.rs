@@ -428,12 +428,13 @@ impl State {
             return;
         };
         job.planning = false;
-        if plan.is_some() {
-            job.plan = plan;
-            job.replan = false;
-        } else {
+        let Some(plan) = plan else {
             job.plan_at = now + PLAN_RETRY;
-        }
+            return;
+        };
+        (self.relays.entry(plan.relay.id).or_default()).set_up(plan.relay.revision);
+        job.plan = Some(plan);
+        job.replan = false;
     }
 
     fn allowed(&mut self, now: Instant, relay: Uuid, answer: Option<Allowance>) {
@@ -441,11 +442,9 @@ impl State {
         let Some(revision) = answer.and_then(|answer| answer.revision) else {
             return;
         };
-        for job in self.jobs.values_mut().filter(|job| !job.replan) {
-            let relay = (job.plan.as_ref())
-                .map(|plan| &plan.relay)
-                .filter(|old| old.id == relay);
-            if relay.is_some_and(|old| old.revision != revision) {
+        for job in self.jobs.values_mut() {
+            let settings = job.plan.as_ref().map(|plan| &plan.relay);
+            if settings.is_some_and(|old| old.id == relay && old.revision != revision) {
                 job.replan = true;
                 job.plan_at = now;
             }
@@ -515,28 +514,27 @@ impl State {
     }
 
     fn unreached(&mut self, now: Instant, flight: &Flight, mut failure: Failure) {
-        let job = self.jobs.get_mut(&flight.job_no);
-        let plan = job.as_ref().and_then(|job| job.plan.as_ref());
-        if plan.is_some_and(|plan| plan.relay.revision != flight.revision) {
-            // It says nothing of the present settings.
-            return;
-        }
         let relay = self.relays.entry(flight.relay).or_default();
-        if !relay.dialing.has_failed() {
-            tracing::warn!(
-                integration.id = %flight.relay,
-                smtp.phase = failure.phase,
-                smtp.code = failure.code,
-                error = loggable(&failure),
-                "the relay cannot be reached; its recipients wait"
-            );
-        }
         tracing::debug!(error = failure.detail, "why the relay cannot be reached");
-        if let Some(pause) = relay.dialing.failed(now) {
-            failure.retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-            relay.news.add(flight.revision, Some(failure));
+        if !relay.is_outdated(flight.revision) {
+            if !relay.dialing.has_failed() {
+                tracing::warn!(
+                    integration.id = %flight.relay,
+                    smtp.phase = failure.phase,
+                    smtp.code = failure.code,
+                    error = loggable(&failure),
+                    "the relay cannot be reached; its recipients wait"
+                );
+            }
+            if let Some(pause) = relay.dialing.failed(now) {
+                failure.retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                relay.news.add(flight.revision, Some(failure));
+            }
         }
-        if let Some(job) = job {
+        // Of what this job has; another job's may be newer.
+        if let Some(job) = self.jobs.get_mut(&flight.job_no)
+            && (job.plan.as_ref()).is_some_and(|plan| plan.relay.revision == flight.revision)
+        {
             job.replan = true;
             job.plan_at = relay.dialing.may_dial_at(now).unwrap_or(now);
         }

@@ -57,7 +57,7 @@ pub struct TrustedAuthority {
 }
 
 impl TrustedAuthority {
-    pub fn make() -> TrustedAuthority {
+    pub fn create() -> TrustedAuthority {
         let authority = Authority::new().expect("no certificate authority");
         let file = NamedTempFile::new().expect("no file for a certificate");
         authority.write_pem(file.path()).unwrap();

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::decide::FLUSH_AFTER;
 use super::*;
 use crate::fence::Fence;
-use crate::smtp::tests::{spec, spec_with};
+use crate::smtp::tests::spec;
 use crate::storage::{IntegrationSpec, JobSpec, MessageSpec, Recipient, TemplateSpec};
 use message::reply::Outcome;
 
@@ -63,10 +63,10 @@ fn chunk(chunk_no: i64, positions: std::ops::RangeInclusive<i64>) -> Chunk {
 }
 
 fn plan() -> Arc<Plan> {
-    plan_over(spec(25))
+    plan_of_revision(1)
 }
 
-fn plan_over(relay: IntegrationSpec) -> Arc<Plan> {
+fn plan_of_revision(revision: i64) -> Arc<Plan> {
     let text = |text: &str| text.to_owned();
     let job = JobSpec {
         id: Uuid::nil(),
@@ -85,6 +85,10 @@ fn plan_over(relay: IntegrationSpec) -> Arc<Plan> {
                 variables: vec![],
             },
         },
+    };
+    let relay = IntegrationSpec {
+        revision,
+        ..spec(25)
     };
     Arc::new(Plan::new(job, relay).unwrap())
 }
@@ -453,6 +457,51 @@ fn who_could_not_be_reached_is_first_after_a_pause_with_fresh_settings() {
 }
 
 #[test]
+fn changed_settings_end_the_pause_before_a_relay_is_tried_again() {
+    let (mut runner, first) = Runner::sending();
+    for (flight, assignment) in first.started {
+        runner.apply(Event::Ended {
+            flight,
+            key: assignment.key,
+            end: End::Unreached(assignment.recipient, unreachable()),
+            idle: 0,
+        });
+    }
+    let asked = |runner: &mut Runner, revision| {
+        runner.apply(Event::Allowed(
+            Uuid::nil(),
+            Some(Allowance {
+                connections: None,
+                kept: 0,
+                revision: Some(revision),
+            }),
+        ));
+        runner.decide()
+    };
+    let decided = asked(&mut runner, 1);
+    assert_eq!((decided.plans, decided.started.len()), (0, 0));
+    assert_eq!(asked(&mut runner, 2).plans, 1);
+    runner.apply(Event::Planned(JOB, Some(plan_of_revision(2))));
+    assert_eq!(runner.decide().positions(), [2, 1]);
+}
+
+#[test]
+fn what_fails_with_old_settings_says_nothing_of_the_new_ones() {
+    let (mut runner, mut first) = Runner::sending();
+    runner.apply(Event::Planned(JOB, Some(plan_of_revision(2))));
+    let (flight, assignment) = first.started.remove(0);
+    runner.apply(Event::Ended {
+        flight,
+        key: assignment.key,
+        end: End::Unreached(assignment.recipient, unreachable()),
+        idle: 0,
+    });
+    let decided = runner.decide();
+    assert!(decided.told.is_empty());
+    assert_eq!(decided.positions(), [1]);
+}
+
+#[test]
 fn no_more_is_under_way_than_the_connections_that_were_allowed() {
     let (mut runner, _) = Runner::reporting();
     runner.allowed(Some(1));
@@ -502,23 +551,6 @@ fn words_of_a_relay_are_not_for_the_log() {
     ] {
         assert_eq!(loggable(&theirs), None);
     }
-}
-
-#[test]
-fn a_failure_with_old_settings_says_nothing_of_the_new_ones() {
-    let (mut runner, mut first) = Runner::sending();
-    let changed = spec_with(25, serde_json::json!({"revision": 2}));
-    runner.apply(Event::Planned(JOB, Some(plan_over(changed))));
-    let (flight, assignment) = first.started.remove(0);
-    runner.apply(Event::Ended {
-        flight,
-        key: assignment.key,
-        end: End::Unreached(assignment.recipient, unreachable()),
-        idle: 0,
-    });
-    let decided = runner.decide();
-    assert!(decided.told.is_empty());
-    assert_eq!(decided.positions(), [1]);
 }
 
 #[test]

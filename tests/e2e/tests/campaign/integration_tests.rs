@@ -20,7 +20,7 @@ struct Server {
 
 impl Server {
     async fn start(host_of_certificate: &str) -> Server {
-        let trusted = TrustedAuthority::make();
+        let trusted = TrustedAuthority::create();
         let certificate = trusted.authority.certificate(&[host_of_certificate]);
         let unknown = Fault::Reply(Stage::Rcpt, Reply::new(550, "5.1.1 no such user"));
         let config = Config {

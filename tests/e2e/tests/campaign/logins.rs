@@ -28,7 +28,7 @@ fn server(tls: &str, certificate: &Certificate, rules: impl IntoIterator<Item = 
 #[tokio::test(flavor = "multi_thread")]
 async fn mails_arrive_over_starttls_and_over_tls_from_the_start_by_plain_and_by_login() {
     const N: usize = 20;
-    let trusted = TrustedAuthority::make();
+    let trusted = TrustedAuthority::create();
     let offers_login_only = Fault::Reply(Stage::Ehlo, Reply::new(250, "localhost\nAUTH LOGIN"));
     let login_only = Arc::new(AtomicBool::new(false));
     for tls in ["starttls", "implicit"] {
@@ -132,7 +132,7 @@ async fn assert_nobody_was_tried(db: &Db, job: &e2e::Job, n: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_pauses_campaigns() {
-    let trusted = TrustedAuthority::make();
+    let trusted = TrustedAuthority::create();
     campaigns_are_paused_until_it_is_mended(
         &trusted,
         server("starttls", &certificate(&trusted), []),
@@ -148,7 +148,7 @@ async fn a_wrong_password_pauses_campaigns() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_the_host_of_the_runner_does_not_have_pauses_campaigns() {
-    let trusted = TrustedAuthority::make();
+    let trusted = TrustedAuthority::create();
     campaigns_are_paused_until_it_is_mended(
         &trusted,
         server("starttls", &certificate(&trusted), []),
@@ -161,7 +161,7 @@ async fn a_password_that_the_host_of_the_runner_does_not_have_pauses_campaigns()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_offers_no_starttls_gets_no_password() {
-    let trusted = TrustedAuthority::make();
+    let trusted = TrustedAuthority::create();
     let broken = Config {
         tls: None,
         ..server("starttls", &certificate(&trusted), [])
@@ -177,8 +177,25 @@ async fn a_relay_that_offers_no_starttls_gets_no_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_takes_no_login_pauses_campaigns() {
+    let trusted = TrustedAuthority::create();
+    let broken = Config {
+        auth: None,
+        ..server("starttls", &certificate(&trusted), [])
+    };
+    campaigns_are_paused_until_it_is_mended(
+        &trusted,
+        broken,
+        "starttls",
+        json!({}),
+        &["allows no login: the relay offers no login at all; PLAIN or LOGIN is needed."],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_refuses_starttls_gets_no_password() {
-    let trusted = TrustedAuthority::make();
+    let trusted = TrustedAuthority::create();
     let refuses = Fault::Reply(Stage::StartTls, Reply::new(502, "5.5.1 not today"));
     campaigns_are_paused_until_it_is_mended(
         &trusted,
@@ -192,7 +209,7 @@ async fn a_relay_that_refuses_starttls_gets_no_password() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_for_another_host_gets_no_password() {
-    let trusted = TrustedAuthority::make();
+    let trusted = TrustedAuthority::create();
     let other = trusted.authority.certificate(&["mail.example.org"]);
     let other = other.unwrap();
     for tls in ["starttls", "implicit"] {
@@ -209,35 +226,38 @@ async fn a_certificate_for_another_host_gets_no_password() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_certificate_gets_no_password() {
-    let trusted = TrustedAuthority::make();
+    let trusted = TrustedAuthority::create();
     let expired = trusted.authority.expired_certificate(&["localhost"]);
     campaigns_are_paused_until_it_is_mended(
         &trusted,
         server("starttls", &expired.unwrap(), []),
         "starttls",
         json!({}),
-        &["the relay's certificate has expired."],
+        &["the relay's certificate has expired. Check the relay's certificate, and host, port,"],
     )
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_of_an_unknown_authority_gets_no_password() {
-    let trusted = TrustedAuthority::make();
+    let trusted = TrustedAuthority::create();
     let unknown = Authority::new().unwrap().certificate(&["localhost"]);
-    campaigns_are_paused_until_it_is_mended(
-        &trusted,
-        server("implicit", &unknown.unwrap(), []),
-        "implicit",
-        json!({}),
-        &["the relay's certificate is from nobody that this host trusts; for an authority of your own set ca_file"],
-    )
-    .await;
+    let own = Certificate::self_signed(&["localhost"]);
+    for certificate in [unknown.unwrap(), own.unwrap()] {
+        campaigns_are_paused_until_it_is_mended(
+            &trusted,
+            server("implicit", &certificate, []),
+            "implicit",
+            json!({}),
+            &["the relay's certificate is from nobody that this host trusts; for an authority of your own set ca_file"],
+        )
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_text_behind_the_answer_to_starttls_ends_the_connection() {
-    let trusted = TrustedAuthority::make();
+    let trusted = TrustedAuthority::create();
     let injected = b"220 2.0.0 go ahead\r\n250 2.0.0 injected\r\n";
     let injects = Fault::Raw(Stage::StartTls, injected.to_vec());
     campaigns_are_paused_until_it_is_mended(
@@ -253,7 +273,7 @@ async fn plain_text_behind_the_answer_to_starttls_ends_the_connection() {
 /// While the relay does this campaigns wait and say so; afterwards they go on by themselves.
 async fn campaigns_wait_until_it_is_over(fault: Fault, settings: Value, says: &str) {
     const N: usize = 20;
-    let trusted = TrustedAuthority::make();
+    let trusted = TrustedAuthority::create();
     let db = Db::clone_template().await;
     let over = Arc::new(AtomicBool::new(false));
     let is_over = over.clone();
@@ -334,4 +354,28 @@ async fn campaigns_wait_while_the_relay_does_not_greet() {
         "no welcome: no reply within 200ms;",
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn campaigns_that_wait_go_on_when_the_integration_is_changed() {
+    const N: usize = 20;
+    let trusted = TrustedAuthority::create();
+    let db = Db::clone_template().await;
+    let reply = Reply::new(454, "4.7.0 Temporary authentication failure");
+    let fails = Rule::always(Fault::Reply(Stage::Auth, reply));
+    let failing = relay_with(&db, server("starttls", &certificate(&trusted), [fails])).await;
+    let mended = server("starttls", &certificate(&trusted), []);
+    let mended = Catcher::start(mended).await.unwrap();
+    db.change_relay(trusted.login_at(&failing, "starttls"))
+        .await;
+    let _runner = Runner::spawn(&db, &[]).await;
+    let job = db.start(N, json!({"concurrency": 4})).await;
+    db.until_status_reason(&job, "waiting for relay relay: ")
+        .await;
+
+    db.change_relay(trusted.login_at(&mended, "starttls")).await;
+    db.until_status(&job, "completed").await;
+    job.assert_each_has_one_mail(&mended, N);
+    assert_eq!(db.outcomes(&job).await, [format!("sent {N}")]);
+    db.assert_books_hold(&job).await;
 }
