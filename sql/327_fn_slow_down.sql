@@ -40,7 +40,7 @@ begin
     (with recent as materialized (
        select t.job_no from campaign.attempt t where t.at > v_now - interval '10 s' and t.outcome = 'sent'
      )
-     select greatest(1, count(*) / 10.0) from recent t join campaign.email_jobs j on j.job_no = t.job_no where j.integration_id = p_integration_id));
+     select greatest(5, count(*) / 10.0) from recent t join campaign.email_jobs j on j.job_no = t.job_no where j.integration_id = p_integration_id));
   update campaign.relay_state s
   set base = v_base, slowed_at = v_now,
     -- A mail a minute asks often enough whether it goes faster again.

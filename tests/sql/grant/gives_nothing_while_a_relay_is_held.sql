@@ -1,6 +1,6 @@
 begin;
 \ir ../_protocol.sql
-select plan(9);
+select plan(11);
 
 select start_job(2) as job \gset
 select start_job(1) as other \gset
@@ -23,6 +23,13 @@ select advance('1 h');
 select is(granted(:job), 5::bigint, 'an hour later it is tried');
 select campaign.tick();
 select is_empty('select from campaign.email_jobs where status_reason is not null', 'nobody waits any more');
+
+select campaign._slow_down(:'relay', '{"class": "quota"}');
+update campaign.email_integrations set name = 'the relay', max_connections = 9;
+select advance('1 s');
+select is(granted(:other), 0::bigint, 'another name does not end it');
+update campaign.email_integrations set daily_quota = 2000;
+select is(granted(:other), 5::bigint, 'a person who has a larger quota does');
 select books_hold(:job);
 
 select * from finish();

@@ -42,8 +42,8 @@ select is(granted(), 1000::bigint, 'no limit');
 select campaign.report(runner(1), jsonb_build_array(item(:job, 1, null, (select string_agg(g || ' sent 250', ', ') from generate_series(5, 14) g))));
 select advance('5 s');
 select slow(15);
-select is((select (round(base, 1), round(rate, 1))::text from campaign.relay_state), '(1.0,0.5)', 'without one: half of what went over it in 10 s, of one a second at least');
-select is(granted(), 1::bigint, 'it is kept');
+select is((select (round(base, 1), round(rate, 1))::text from campaign.relay_state), '(5.0,2.5)', 'without one: half of what went over it in 10 s, of five a second at least');
+select is(granted(), 3::bigint, 'it is kept');
 do $$
 begin
   for i in 1..20 loop
