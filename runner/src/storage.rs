@@ -687,6 +687,8 @@ fn from_postgres(error: &tokio_postgres::Error) -> StorageError {
         "CP020" => StorageError::NotRegistered(text),
         "CP021" => StorageError::ProtocolRefused(text),
         "CP022" => StorageError::ProtocolBroken(text),
+        // Data that PostgreSQL does not take: it will not take them later either.
+        code if code.starts_with("22") => StorageError::ProtocolBroken(format!("{text} ({code})")),
         code if passes(answer.code()) => StorageError::Unavailable(format!("{text} ({code})")),
         code => StorageError::Other(format!("{text} ({code})")),
     }

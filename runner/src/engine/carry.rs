@@ -112,9 +112,12 @@ impl Carrier {
                 lost,
             } => (phase, answer, lost),
         };
-        let judgement = plan.rules.judge(phase, answer.as_ref());
-        if judgement.verdict == Verdict::Reconnect {
-            self.pool.learn_limit(plan.relay.id, carried.before);
+        let mut judgement = plan.rules.judge(phase, answer.as_ref());
+        match (judgement.verdict, carried.before) {
+            // Another connection would be no fresher.
+            (Verdict::Reconnect, 0) => judgement.verdict = Verdict::SlowDown,
+            (Verdict::Reconnect, before) => self.pool.learn_limit(plan.relay.id, before),
+            _ => {}
         }
         fact(pos, judgement, phase, answer, lost)
     }

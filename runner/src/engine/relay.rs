@@ -54,6 +54,13 @@ impl Relay {
         }
     }
 
+    /// Nobody waits for it any more, so nobody tries it.
+    pub fn forget_trouble(&mut self) {
+        if self.dialing.succeeded() {
+            self.news.add(self.revision, None);
+        }
+    }
+
     pub fn is_outdated(&self, revision: i64) -> bool {
         revision < self.revision
     }

@@ -109,6 +109,9 @@ impl Tester {
         for attempt in 1.. {
             match report().await {
                 Ok(()) => return,
+                Err(error @ StorageError::ProtocolBroken(_)) => {
+                    return tracing::error!(error = %error, "the report of a test is refused");
+                }
                 Err(error) => {
                     tracing::debug!(error = %error, "the report of a test is repeated")
                 }

@@ -315,14 +315,19 @@ impl Call<'_> {
     ) -> Result<(), DialError> {
         let limit = self.limits.command;
         let encode = |text: &str| BASE64_STANDARD.encode(text);
+        let whole = encode(&format!("\0{username}\0{}", password.reveal()));
+        let secrets = [
+            whole.clone(),
+            encode(password.reveal()),
+            password.reveal().to_owned(),
+        ];
         let (mechanism, answer) = if abilities.offers_login_by("PLAIN") {
-            let response = encode(&format!("\0{username}\0{}", password.reveal()));
-            let plain = wire.command(format!("AUTH PLAIN {response}\r\n"), limit);
+            let plain = wire.command(format!("AUTH PLAIN {whole}\r\n"), limit);
             ("PLAIN", plain.await)
         } else if abilities.offers_login_by("LOGIN") {
             let mut answer = wire.command("AUTH LOGIN\r\n", limit).await;
             for text in [username, password.reveal()] {
-                expect(Phase::Auth, answer, 334)?;
+                expect(Phase::Auth, without(answer, &secrets), 334)?;
                 answer = wire.command(format!("{}\r\n", encode(text)), limit).await;
             }
             ("LOGIN", answer)
@@ -334,10 +339,25 @@ impl Call<'_> {
             let reason = format!("the relay offers {offered}; PLAIN or LOGIN is needed");
             return Err(mend(Phase::Auth, Fault::Auth, reason));
         };
-        expect(Phase::Auth, answer, 235)?;
+        expect(Phase::Auth, without(answer, &secrets), 235)?;
         let line = format!("the relay accepts the login, by {mechanism}");
         self.trace.done(Phase::Auth, line);
         Ok(())
+    }
+}
+
+/// Some relays repeat what they do not understand.
+fn without(answer: Result<Answer, Lost>, secrets: &[String]) -> Result<Answer, Lost> {
+    let without = |text: String| {
+        let replace = |text: String, secret: &String| text.replace(secret.as_str(), "***");
+        secrets.iter().fold(text, replace)
+    };
+    match answer {
+        Ok(answer) => Ok(Answer {
+            text: without(answer.text),
+            ..answer
+        }),
+        Err(Lost(how)) => Err(Lost(without(how))),
     }
 }
 

@@ -116,8 +116,8 @@ impl Session {
         let Some(used) = self.used else {
             return Ok(());
         };
-        if let Some(what) = self.wire.unexpected().await {
-            return Err(Lost(what));
+        if let Some(lost) = self.wire.unexpected().await {
+            return Err(lost);
         }
         if self.reset || used.elapsed() > FRESH {
             let answer = self.wire.command(Rset, self.limits.command).await?;

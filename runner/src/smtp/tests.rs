@@ -333,6 +333,34 @@ async fn a_refusal_in_the_middle_of_a_mail_is_heard() {
 }
 
 #[tokio::test]
+async fn a_password_that_the_relay_repeats_is_not_told() {
+    let login = serde_json::json!({"username": "joe", "password": "s3cretpw"});
+    let echoes = [
+        "500 5.5.1 Command unrecognized: \"AUTH PLAIN AGpvZQBzM2NyZXRwdw==\"\r\n",
+        "unknown command: AUTH PLAIN AGpvZQBzM2NyZXRwdw==\r\n",
+        "535 5.7.8 s3cretpw, that is czNjcmV0cHc=, is wrong\r\n",
+    ];
+    for echo in echoes {
+        let fault = Fault::Raw(Stage::Auth, echo.as_bytes().to_vec());
+        let config = Config {
+            auth: Some(mail_catcher::Auth {
+                in_plain_text: true,
+                ..mail_catcher::Auth::new("joe", "other")
+            }),
+            ..Config::default()
+        };
+        let catcher = catcher_with([Rule::always(fault)], config).await;
+        let error = dial_with(&catcher, login.clone()).await.err().unwrap();
+        assert_eq!(error.phase, Phase::Auth);
+        let told = format!("{error:?}");
+        for secret in ["s3cretpw", "AGpvZQBzM2NyZXRwdw", "czNjcmV0cHc"] {
+            assert!(!told.contains(secret), "{told}");
+        }
+        assert!(told.contains("***"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn commands_go_together_where_the_relay_offers_that() {
     for pipelining in [true, false] {
         let config = Config {

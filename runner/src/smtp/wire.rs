@@ -23,6 +23,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 #[derive(Debug)]
 pub struct Lost(pub String);
 
+impl Lost {
+    /// Words of the relay are made printable: PostgreSQL takes no U+0000, and the rest would garble a terminal.
+    fn new(how: impl AsRef<str>) -> Lost {
+        let is_garbage = |c: char| c.is_control() && c != '\n';
+        Lost(how.as_ref().replace(is_garbage, " "))
+    }
+}
+
 pub struct Wire {
     stream: Box<dyn Stream>,
     /// Read, and not yet understood.
@@ -44,8 +52,10 @@ impl Wire {
         };
         match timeout(limit, written).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Lost(chain(&error))),
-            Err(_) => Err(Lost(format!("the relay did not read within {limit:?}"))),
+            Ok(Err(error)) => Err(Lost::new(chain(&error))),
+            Err(_) => Err(Lost::new(format!(
+                "the relay did not read within {limit:?}"
+            ))),
         }
     }
 
@@ -63,7 +73,7 @@ impl Wire {
     pub async fn reply(&mut self, limit: Duration) -> Result<Answer, Lost> {
         match timeout(limit, self.read_reply()).await {
             Ok(reply) => reply,
-            Err(_) => Err(Lost(format!("no reply within {limit:?}"))),
+            Err(_) => Err(Lost::new(format!("no reply within {limit:?}"))),
         }
     }
 
@@ -75,11 +85,11 @@ impl Wire {
             let line = self.line(&mut end).await?;
             let line = parse(&line).ok_or_else(|| {
                 let shown: String = line.chars().take(200).collect();
-                Lost(format!("this is not an SMTP reply: {shown}"))
+                Lost::new(format!("this is not an SMTP reply: {shown}"))
             })?;
             if code.is_some_and(|code| code != line.code) {
                 let first = code.unwrap_or_default();
-                return Err(Lost(format!(
+                return Err(Lost::new(format!(
                     "one reply with two codes, {first} and {}: {text}\n{}",
                     line.code, line.text
                 )));
@@ -108,35 +118,35 @@ impl Wire {
             }
             searched = self.input.len();
             if searched > LONGEST_REPLY {
-                return Err(Lost("the reply has no end".to_owned()));
+                return Err(Lost::new("the reply has no end"));
             }
             match self.stream.read_buf(&mut self.input).await {
                 Ok(0) if searched > *start => {
-                    return Err(Lost(
-                        "the relay closed the connection in the middle of a reply".to_owned(),
+                    return Err(Lost::new(
+                        "the relay closed the connection in the middle of a reply",
                     ));
                 }
-                Ok(0) => return Err(Lost("the relay closed the connection".to_owned())),
+                Ok(0) => return Err(Lost::new("the relay closed the connection")),
                 Ok(_) => {}
-                Err(error) => return Err(Lost(chain(&error))),
+                Err(error) => return Err(Lost::new(chain(&error))),
             }
         }
     }
 
     /// `None` while the relay is silent, as it should be between two commands; else what it did.
-    pub async fn unexpected(&mut self) -> Option<String> {
+    pub async fn unexpected(&mut self) -> Option<Lost> {
         if self.input.is_empty() {
             // Ready data is taken before the timeout is looked at.
             match timeout(Duration::ZERO, self.stream.read_buf(&mut self.input)).await {
                 Err(_) => return None,
-                Ok(Ok(0)) => return Some("the relay had closed the connection".to_owned()),
+                Ok(Ok(0)) => return Some(Lost::new("the relay had closed the connection")),
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Some(chain(&error)),
+                Ok(Err(error)) => return Some(Lost::new(chain(&error))),
             }
         }
         let said = String::from_utf8_lossy(&self.input);
         let said: String = said.trim_end().chars().take(200).collect();
-        Some(format!("the relay had said unasked: {said}"))
+        Some(Lost::new(format!("the relay had said unasked: {said}")))
     }
 
     /// The stream below, for TLS; `None` if more was read than the replies asked for: it could have been injected.
@@ -227,6 +237,10 @@ mod tests {
             (b"25 ok\r\n", "this is not an SMTP reply: 25 ok"),
             (b"2500 ok\r\n", "this is not an SMTP reply: 2500 ok"),
             (b"990 ok\r\n", "this is not an SMTP reply: 990 ok"),
+            (
+                b"\0\x01binary\x1b[0m\r\n",
+                "this is not an SMTP reply:   binary [0m",
+            ),
             (b"", "the relay closed the connection"),
             (
                 b"550 5.1",
@@ -263,11 +277,11 @@ mod tests {
         for expected in [250, 550, 354] {
             assert_eq!(wire.reply(LIMIT).await.unwrap().code, expected);
         }
-        assert_eq!(wire.unexpected().await, None);
+        assert!(wire.unexpected().await.is_none());
         relay.write_all(b"421 4.4.2 idle\r\n").await.unwrap();
         let unasked = wire.unexpected().await;
         assert_eq!(
-            unasked.unwrap(),
+            unasked.unwrap().0,
             "the relay had said unasked: 421 4.4.2 idle"
         );
         assert!(wire.into_stream().is_none());

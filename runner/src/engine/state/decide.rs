@@ -340,6 +340,9 @@ impl State {
             let want = self.wanted(integration_id);
             let relay = self.relays.entry(integration_id).or_default();
             let in_use = relay.in_flight + relay.guests;
+            if want == 0 {
+                relay.forget_trouble();
+            }
             if let Some(question) = relay.connections.question(now, want, in_use) {
                 actions.push(Action::Connections {
                     integration_id,
