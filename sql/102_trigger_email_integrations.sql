@@ -45,6 +45,7 @@ begin
     when jsonb_typeof(new.config) is distinct from 'object' then 'config is not an object'
     when v_key is not null then format('config has no key %L', v_key)
     when coalesce(jsonb_typeof(v_config -> 'host') <> 'string', true) or btrim(v_config ->> 'host') = '' then 'config names no host'
+    when '' in (v_config ->> 'username', v_config ->> 'password') then 'username or password is empty; leave both out if the relay takes no login'
     when not coalesce(case when jsonb_typeof(v_config -> 'port') = 'number'
       then (v_config ->> 'port')::numeric between 1 and 65535 and (v_config ->> 'port')::numeric % 1 = 0 end, false)
       then 'config names no port from 1 to 65535'

@@ -45,7 +45,7 @@ begin
 
   select r.wait, r.tries into v_rule from campaign.smtp_rules r where r.id = p_rule;
   v_delay := greatest(
-    least(3600, 60 * 2 ^ least(v_before.answered, 10)) * (0.75 + 0.5 * v_jitter) * interval '1 s',
+    least(3600, 60 * 2 ^ least(v_before.answered, 10) * (0.75 + 0.5 * v_jitter)) * interval '1 s',
     v_rule.wait * (1 + 0.25 * v_jitter));
   if v_before.so_answered + 1 >= v_rule.tries
     or v_now + v_delay > coalesce(v_before.first_answer, v_now) + coalesce(p_job.config ->> 'time_limit', '24 hours')::interval

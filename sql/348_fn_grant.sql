@@ -60,6 +60,11 @@ begin
   perform from campaign.rate_bucket b where b.bucket = any (v_buckets) order by b.bucket for update;
   -- Read under the locks: who waited for them must not grant slots of the past.
   v_now := campaign.now();
+  -- A rate that was raised holds now, not when the wait of the old one is over.
+  update campaign.rate_bucket t
+  set tat = v_now + interval '1 s' + interval '1 s' / b.rate::float8
+  from unnest(v_buckets, v_rates) as b (bucket, rate)
+  where t.bucket = b.bucket and t.tat > v_now + interval '1 s' + interval '1 s' / b.rate::float8;
 
   select least(greatest(p_want, 0), min(ceil(extract(epoch from v_now + interval '1 s' - greatest(t.tat, v_now)) * b.rate))),
     greatest(v_now, max(t.tat))

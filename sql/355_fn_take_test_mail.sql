@@ -9,22 +9,25 @@ as $$
 #variable_conflict use_column
 declare
   v_id uuid;
+  v_waiting record;
 begin
   perform campaign._enter_protocol();
   perform campaign._renew_heartbeat(p_runner_id);
 
   select m.id into v_id from campaign.test_mail m where m.runner_id = p_runner_id and m.outcome is null;
   if not found then
-    update campaign.test_mail m
-    set runner_id = p_runner_id
-    where m.id = (
-      select w.id
+    for v_waiting in
+      select w.id, w.integration_id
       from campaign.test_mail w
       where w.runner_id is null and w.outcome is null
       order by w.created_at
-      limit 1
-      for no key update skip locked)
-    returning m.id into v_id;
+      for no key update skip locked
+    loop
+      if campaign._may_test(v_waiting.integration_id, p_runner_id) then
+        update campaign.test_mail m set runner_id = p_runner_id where m.id = v_waiting.id returning m.id into v_id;
+        exit;
+      end if;
+    end loop;
   end if;
 
   return query

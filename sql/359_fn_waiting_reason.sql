@@ -20,6 +20,13 @@ begin
   from campaign.relay_trouble t
   join campaign.runner r on r.runner_id = t.runner_id
   where t.integration_id = p_job.integration_id
+    -- Somebody else at work can.
+    and not exists (
+      select
+      from campaign.chunk c
+      join campaign.runner a on a.runner_id = c.runner_id and a.heartbeat_at >= v_now - campaign._setting_interval('stale_after')
+      where c.job_no = p_job.job_no and c.state = 'leased' and not exists (
+        select from campaign.relay_trouble o where o.integration_id = t.integration_id and o.runner_id = c.runner_id))
   order by t.since, t.runner_id
   limit 1;
   if found then

@@ -32,7 +32,7 @@ begin
     (array_agg(l.at order by l.at desc, l.pos desc))[20] as from_at, (array_agg(l.pos order by l.at desc, l.pos desc))[20] as from_pos
   into v_answer
   from last l
-  where coalesce(l.class, '') not in ('bad_address', 'inactive', 'mailbox_full')
+  where (l.smtp_code is not null or l.phase = 'render') and coalesce(l.class, '') not in ('bad_address', 'inactive', 'mailbox_full')
   group by l.phase, l.smtp_code, l.said
   having count(*) >= 20;
   if not found then

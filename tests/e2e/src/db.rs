@@ -410,6 +410,14 @@ impl Db {
         hold_up
     }
 
+    /// Statements of somebody whose transaction stays open until the connection that this returns is dropped.
+    pub async fn leave_open(&self, sql: &str) -> Client {
+        let somebody = self.server.connect(&self.name).await;
+        let statements = format!("begin; {sql}");
+        somebody.batch_execute(&statements).await.unwrap();
+        somebody
+    }
+
     /// Returns when a runner listens for notifications.
     pub async fn until_somebody_listens(&self) {
         let listens = format!("select {SOMEBODY_LISTENS}");

@@ -1,7 +1,7 @@
 -- What would burn one recipient after the other pauses the campaign instead, with advice.
 begin;
 \ir ../_judged.sql
-select plan(41);
+select plan(49);
 
 insert into said (phase, reply, verdict, class) values
   ('auth', '535 5.7.8 Authentication credentials invalid', 'stop_job', 'auth'),
@@ -43,6 +43,14 @@ insert into said (phase, reply, verdict, class) values
   ('mail', '501 5.5.4 Syntax error in parameters', 'stop_job', 'protocol'),
   ('rcpt', '504 Command parameter not implemented', 'stop_job', 'protocol'),
   ('rcpt', '555 RCPT parameter not recognized', 'stop_job', 'protocol'),
+  ('dot', '550 The from address does not match a verified Sender Identity', 'stop_job', 'sender'),
+  ('dot', '554 Transaction failed: Sending suspended for this account.', 'stop_job', 'sender'),
+  ('dot', '554 Access denied: User x is not authorized to perform ses:SendRawEmail', 'stop_job', 'auth'),
+  ('mail', '550 5.4.5 Daily user sending quota exceeded', 'slow_down', 'quota'),
+  ('rcpt', '553 sorry, that domain isn''t in my list of allowed rcpthosts (#5.7.1)', 'stop_job', 'relay_denied'),
+  ('rcpt', '454 4.7.1 <ada@example.com>: Relay access denied', 'stop_job', 'relay_denied'),
+  ('rcpt', '550 5.7.14 Please log in via your web browser', 'stop_job', 'auth'),
+  ('rcpt', '530 5.7.0 Must issue a STARTTLS command first', 'stop_job', 'tls'),
   ('rcpt', '503 5.5.1 Need MAIL command', 'defer', 'client_bug');
 select judged_as_said();
 select is_empty($$ select id from campaign.smtp_rules where verdict = 'stop_job' and advice is null $$, 'each pause comes with advice');

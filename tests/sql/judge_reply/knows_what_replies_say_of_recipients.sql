@@ -1,6 +1,6 @@
 begin;
 \ir ../_judged.sql
-select plan(59);
+select plan(66);
 
 insert into said (phase, reply, verdict, class, suppress) values
   ('rcpt', '550 5.1.1 The email account that you tried to reach does not exist', 'fail', 'bad_address', true),
@@ -49,6 +49,14 @@ insert into said (phase, reply, verdict, class, suppress) values
   ('rcpt', '553 5.7.1 [BL21] Connections will not be accepted', 'fail', 'policy', false),
   ('rcpt', '553 5.6.7 SMTPUTF8 is needed', 'fail', 'address', false),
   ('mail', '550 5.6.7 SMTPUTF8 is needed', 'fail', 'address', false),
+  -- Words that could be about the relay, or an address that has them.
+  ('rcpt', '452 4.2.2 recipient has exceeded the daily limit of messages', 'defer', 'mailbox_full', false),
+  ('rcpt', '452 Recipient has exceeded the daily limit', 'defer', 'mailbox_full', false),
+  ('rcpt', '450 4.2.1 The user is receiving mail too quickly, daily limit reached', 'defer', 'recipient_rate', false),
+  ('rcpt', '550-5.2.1 The user is receiving mail at a rate that prevents' || E'\n' || '550 5.2.1 additional messages', 'defer', 'recipient_rate', false),
+  ('rcpt', '550 5.1.1 <daily.limit@example.com>: exceeded daily sending limit', 'fail', 'bad_address', true),
+  ('rcpt', '550 5.7.10 Encryption required by the domain of the recipient; TLS required', 'fail', 'policy', false),
+  ('rcpt', '550 <junk@example.com>: no such user', 'fail', 'bad_address', true),
   -- Not codes of RFC 5321, or half a reply: seen all the same.
   ('rcpt', '571 Delivery not authorized, message refused', 'fail', 'policy', false),
   ('rcpt', '471 Not now', 'defer', null, null),

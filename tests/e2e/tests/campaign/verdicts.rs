@@ -215,6 +215,7 @@ fn cases() -> Vec<Case> {
             false,
         ),
         row(raw(b"what?\r\n"), "deferred defer", Soon, false),
+        row(raw(b"\0\x01 binary\r\n"), "deferred defer", Soon, false),
         row(
             Fault::RawThenDrop(Rcpt, b"550 5.1".to_vec()),
             "deferred defer",
@@ -513,4 +514,22 @@ async fn a_relay_that_takes_few_mails_over_a_connection_gets_more_connections() 
         "select count(*) from campaign.attempt where job_no = $1 and verdict = 'reconnect'";
     assert_eq!(db.one::<i64>(returned, &[&job.job_no]).await, 1);
     db.assert_books_hold(&job).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_whose_transaction_stays_open_holds_nobody_up() {
+    const N: usize = 30;
+    let db = Db::clone_template().await;
+    let unknown = say(Stage::Rcpt, 550, "5.1.1 no such user");
+    let catcher = relay(&db, [Rule::for_local_part("p1", unknown)]).await;
+    let _runner = Runner::spawn(&db, &[]).await;
+    let somebody = db
+        .leave_open("insert into campaign.suppressions (email) values ('p1@example.com')")
+        .await;
+    let job = db.start(N, json!({})).await;
+    db.until_status(&job, "completed").await;
+    assert_eq!(db.count(&job, "failed_count").await, 1);
+    assert_eq!(job.mails(&catcher).len(), N - 1);
+    db.assert_books_hold(&job).await;
+    drop(somebody);
 }
