@@ -1,6 +1,6 @@
 begin;
 \ir ../_protocol.sql
-select plan(31);
+select plan(32);
 
 -- Outcomes of positions, each with a reply; %s is the position.
 create function replies(p_job bigint, p_chunk bigint, p_from bigint, p_to bigint, p_reply text) returns void language sql as $$
@@ -118,6 +118,11 @@ select books_hold(:suppressed);
 select books_hold(:job);
 select books_hold(:bad);
 select is(campaign._said('550 Id=A1 <x@y>  Rejected by   Policy p'), 'rejected by policy p', 'what differs from mail to mail is dropped');
+
+select begun(30, '{"max_retries": 1}') as dropped \gset
+select report(1, :dropped, 1, null, (select string_agg(g || ' deferred', ', ') from generate_series(1, 25) g));
+select campaign.tick();
+select is(status(:dropped) || ' ' || (select failed_count from campaign.email_jobs where job_no = :dropped), 'running 25', 'lost connections are no answer');
 
 select * from finish();
 rollback;
