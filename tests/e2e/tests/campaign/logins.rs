@@ -137,7 +137,7 @@ async fn a_wrong_password_pauses_campaigns() {
         &trusted,
         server("starttls", &certificate(&trusted), []),
         "starttls",
-        json!({"password": "wrong"}),
+        json!({"password": "another-secret"}),
         &[
             "refuses the login: 535 5.7.8 username or password is wrong.",
             "Check username and password in the integration's config.",
