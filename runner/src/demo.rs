@@ -1,6 +1,7 @@
 //! `demo`: starts the three campaigns of the invented meetup as an organiser would in psql, and shows how they go.
 
 mod display;
+mod readers;
 
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
@@ -12,8 +13,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Error, NoTls, Row, SimpleQueryMessage};
+use uuid::Uuid;
 
 use self::display::{Campaign, Live, outcome, say, table};
+use self::readers::Reading;
 use crate::config::{Database, DatabaseFlags};
 
 /// Event, and segments with their templates, of `sql/meetup/demo/`.
@@ -42,6 +45,11 @@ from campaign.campaign_progress p
 where event_id = $1::text::uuid and segment = any ($2)
 order by array_position($2, segment), created_at";
 
+const RECORDED: &str = "\
+select count(*)
+from campaign.email_events
+where job_id = any ($1::text[]::uuid[]) and event_type in ('open', 'click')";
+
 const REPORT: &str = "\
 SELECT j.id, j.sent_count,
   COUNT(DISTINCT e.attendee_id) FILTER (WHERE e.event_type = 'open')  AS unique_opens,
@@ -65,16 +73,16 @@ pub struct DemoArgs {
 pub async fn run(database: &Database, mailbox: &Path) -> Result<()> {
     let mut session = Session::connect(database).await?;
     say("==> Starting three campaigns, as an organiser would in psql")?;
-    let mut started = false;
+    let mut started = Vec::new();
     for (segment, template) in CAMPAIGNS {
-        started |= session.start(segment, template).await?;
+        started.extend(session.start(segment, template).await?);
     }
     let mut campaigns = session.campaigns().await?;
     let ended = campaigns.iter().all(Campaign::has_ended);
-    say(match (started, ended) {
-        (true, _) => "\n==> The runner sends, at most 20 mails a second",
-        (false, true) => "\n==> Nobody is mailed twice. These campaigns sent the mails:",
-        (false, false) => {
+    say(match (started.is_empty(), ended) {
+        (false, _) => "\n==> The runner sends, at most 20 mails a second",
+        (true, true) => "\n==> Nobody is mailed twice. These campaigns sent the mails:",
+        (true, false) => {
             "\n==> Nobody is mailed twice. The campaigns that were interrupted go on:"
         }
     })?;
@@ -90,7 +98,15 @@ pub async fn run(database: &Database, mailbox: &Path) -> Result<()> {
             say(campaign.state())?;
         }
     }
-    say("\n==> The organiser's report (opens and clicks are not tracked yet)")?;
+    if !started.is_empty() {
+        let reading = readers::read_mails(mailbox, &started).await?;
+        say(format!(
+            "\n==> The invented people read: {} open their mail, {} follow its link",
+            reading.opens, reading.clicks
+        ))?;
+        session.until_recorded(&started, &reading).await?;
+    }
+    say("\n==> The organiser's report")?;
     say(session.report().await?)?;
     say(mails(mailbox)?)?;
     Ok(say(NEXT)?)
@@ -140,22 +156,25 @@ impl Session {
         Ok(rows?)
     }
 
-    /// Whether there was anybody to mail.
-    async fn start(&mut self, segment: &str, template: &str) -> Result<bool> {
+    /// The campaign, without hyphens; none if there was nobody to mail.
+    async fn start(&mut self, segment: &str, template: &str) -> Result<Option<String>> {
         let lines = [
             format!("select id from start_campaign('{segment}', '{template}',"),
-            format!("  event_id => '{EVENT}');"),
+            format!("  event_id => '{EVENT}', track_opens => true, track_clicks => true);"),
         ];
         say(format!(
             "\ncampaign=# {}\ncampaign(# {}",
             lines[0], lines[1]
         ))?;
         match self.query(&lines.join("\n"), &[]).await {
-            Ok(_) => Ok(true),
+            Ok(rows) => {
+                let id: Option<Uuid> = rows.first().map(|row| row.try_get(0)).transpose()?;
+                Ok(id.map(|id| id.simple().to_string()))
+            }
             Err(error) => match error.downcast_ref::<Error>().and_then(Error::as_db_error) {
                 Some(refusal) if refusal.code().code() == ALREADY_MAILED => {
                     say(as_in_psql(refusal))?;
-                    Ok(false)
+                    Ok(None)
                 }
                 _ => Err(error).context(
                     "this campaign was not started; if the database is of another version, 'make reset' makes a new one",
@@ -172,6 +191,24 @@ impl Session {
         rows.iter()
             .map(|row| Ok(serde_json::from_value(row.try_get(0)?)?))
             .collect()
+    }
+
+    /// What readers do is recorded a moment later.
+    async fn until_recorded(&mut self, campaigns: &[String], reading: &Reading) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let rows = self.query(RECORDED, &[&campaigns]).await?;
+            let recorded: i64 = rows.first().context("no count")?.try_get(0)?;
+            if usize::try_from(recorded)? >= reading.opens + reading.clicks {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "only {recorded} of the opens and clicks are recorded; .run/campaign-server.log shows why"
+                );
+            }
+            tokio::time::sleep(REFRESH).await;
+        }
     }
 
     async fn report(&self) -> Result<String> {
