@@ -38,6 +38,8 @@ grant select (id, name, type, rate_limit, max_connections, daily_quota, is_defau
 grant insert on campaign.suppressions to campaign_operator;
 grant insert, update, delete on campaign.email_templates, campaign.segments, campaign.suppressions, campaign.smtp_providers, campaign.smtp_rules to campaign_admin;
 grant select, insert, update, delete on campaign.email_integrations, campaign.setting to campaign_admin;
+-- The secret is nobody's.
+grant select (key_id, created_at, retired_at), update (retired_at) on campaign.signing_key to campaign_admin;
 grant execute on function campaign.add_integration(text, text, text, text, text, text, integer, text, text, boolean) to campaign_admin;
 
 grant execute on function

@@ -44,6 +44,8 @@ insert into expected (name, admin, operator, runner, reader) values
   ('chunk',                '', '', '', ''),
   ('doubt',                '', '', '', ''),
   ('email_integrations',   'rawd', 'r*', '', 'r*'),
+  ('signing_key',          'r*w*', '', '', ''),
+  ('tracking_event',       '', '', '', ''),
   ('email_jobs',           'r', 'r', '', 'r'),
   ('email_templates',      'rawd', 'r', '', 'r'),
   ('integration_test',     '', '', '', ''),
