@@ -23,11 +23,17 @@ as $$
     ('Decide about them', 'select campaign.resolve_uncertain(''JOB'', ''sent'')  -- or ''resend'''),
     ('See what happened to one person', 'select * from campaign.explain_recipient(''JOB'', ''ada@example.com'')'),
     ('See what a reply of a relay means', 'select * from campaign.judge_reply(''rcpt'', ''550 5.1.1 No such user'')'),
+    ('Let readers unsubscribe, and see what they do', 'insert into campaign.setting (name, value) values (''public_url'', ''https://mail.example.com'')'),
+    ('… in a campaign', 'select id from campaign.start_campaign(''SEGMENT'', ''TEMPLATE'', track_opens => true, track_clicks => true)'),
+    ('See what readers did', 'select * from campaign.email_events where job_id = ''JOB'''),
     ('See the results', 'select * from campaign.campaign_stats'),
     ('See whether anybody sends', 'select * from campaign.runners'),
     ('See whether all is set up', 'select * from campaign.check_installation()'),
     ('Prove the books', 'select * from campaign.check_campaign(''JOB'')'),
     ('Never mail somebody again', 'insert into campaign.suppressions (email) values (''ada@example.com'')'),
+    ('Record that a mail came back', 'select * from campaign.record_bounce(''ada@example.com'')'),
+    ('Record that somebody called it spam', 'select * from campaign.record_complaint(''ada@example.com'')'),
+    ('Sign new links with a new key', 'select campaign.rotate_signing_key()'),
     ('Do now what is due', 'select campaign.tick()'),
     ('Read the manual of a function', '\df+ campaign.start_campaign')
 $$;

@@ -21,10 +21,11 @@ revoke all on all tables in schema campaign from public;
 revoke all on all sequences in schema campaign from public;
 revoke all on all functions in schema campaign from public;
 
-grant usage on schema campaign to campaign_owner, campaign_admin, campaign_operator, campaign_runner, campaign_reader;
-grant execute on function campaign.now() to campaign_admin, campaign_operator, campaign_runner, campaign_reader;
+grant usage on schema campaign to campaign_owner, campaign_admin, campaign_operator, campaign_runner, campaign_reader, campaign_server;
+grant execute on function campaign.now() to campaign_server, campaign_admin, campaign_operator, campaign_runner, campaign_reader;
 grant campaign_reader to campaign_operator;
 grant campaign_operator to campaign_admin;
+grant campaign_reader, campaign_operator, campaign_admin to campaign_server;
 
 grant select on campaign.email_jobs, campaign.email_templates, campaign.segments, campaign.suppressions,
   campaign.email_events, campaign.campaign_progress, campaign.campaign_stats, campaign.recipient_state, campaign.failed_deliveries,
@@ -40,6 +41,15 @@ grant insert, update, delete on campaign.email_templates, campaign.segments, cam
 grant select, insert, update, delete on campaign.email_integrations, campaign.setting to campaign_admin;
 -- The secret is nobody's.
 grant select (key_id, created_at, retired_at), update (retired_at) on campaign.signing_key to campaign_admin;
+grant execute on function campaign.rotate_signing_key() to campaign_admin;
+grant execute on function
+  campaign.record_events(jsonb),
+  campaign.record_open(text, text, inet),
+  campaign.record_click(text, text, inet),
+  campaign.click_url(text),
+  campaign.record_unsubscribe(text, text, inet),
+  campaign.unsubscribe_state(text)
+to campaign_server, campaign_admin;
 grant execute on function campaign.add_integration(text, text, text, text, text, text, integer, text, text, boolean) to campaign_admin;
 
 grant execute on function
@@ -52,6 +62,8 @@ grant execute on function
   campaign.resolve_uncertain(uuid, text, text[], boolean),
   campaign.send_test(text, text, jsonb, text),
   campaign.test_integration(text, text),
+  campaign.record_bounce(text, uuid, text, text),
+  campaign.record_complaint(text, uuid, text, text),
   campaign.tick(uuid),
   campaign._check_start(text, text, uuid, text, jsonb, text, text, text),
   campaign._audience(text, text, uuid, text[], text[], text, boolean, bigint),

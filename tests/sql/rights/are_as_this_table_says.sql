@@ -2,7 +2,7 @@
 begin;
 select plan(8);
 
-create temporary table expected (name text, admin text, operator text, runner text, reader text, public text default '');
+create temporary table expected (name text, admin text, operator text, runner text, reader text, server text default '', public text default '');
 insert into expected (name, admin, operator, runner, reader) values
   ('add_integration',      'x', '', '', ''),
   ('cancel_campaign',      'x', 'x', '', ''),
@@ -76,7 +76,18 @@ insert into expected (name, admin, operator, runner, reader) values
   ('recipient_state',      'r', 'r', '', 'r'),
   ('runners',              'r', 'r', '', 'r'),
   ('test_mails',           'r', 'r', '', 'r'),
-  ('uncertain_deliveries', 'r', 'r', '', 'r');
+  ('uncertain_deliveries', 'r', 'r', '', 'r'),
+  ('record_bounce',        'x', 'x', '', ''),
+  ('record_complaint',     'x', 'x', '', ''),
+  ('rotate_signing_key',   'x', '', '', '');
+insert into expected (name, admin, operator, runner, reader, server) values
+  ('click_url',            'x', '', '', '', 'x'),
+  ('record_click',         'x', '', '', '', 'x'),
+  ('record_events',        'x', '', '', '', 'x'),
+  ('record_open',          'x', '', '', '', 'x'),
+  ('record_unsubscribe',   'x', '', '', '', 'x'),
+  ('unsubscribe_state',    'x', '', '', '', 'x');
+update expected set server = 'x' where name = 'now';
 
 create function rights(p_role text, p_function oid) returns text language sql as $$
   select case when has_function_privilege(p_role, p_function, 'execute') then 'x' else '' end
@@ -91,33 +102,34 @@ $$;
 
 create temporary table object as
 select p.proname::text as name, r.role, rights(r.role, p.oid) as rights
-from pg_proc p, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,public}'::text[]) r (role)
+from pg_proc p, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,campaign_server,public}'::text[]) r (role)
 where p.pronamespace = 'campaign'::regnamespace and p.proname !~ '^_'
 union all
 select c.relname::text, r.role, rights_on(r.role, c.oid)
-from pg_class c, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,public}'::text[]) r (role)
+from pg_class c, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,campaign_server,public}'::text[]) r (role)
 where c.relnamespace = 'campaign'::regnamespace and c.relkind not in ('i', 'I', 'S', 't', 'c');
 
 select set_eq($$
     select name, max(rights) filter (where role = 'campaign_admin') as admin, max(rights) filter (where role = 'campaign_operator') as operator,
-      max(rights) filter (where role = 'campaign_runner') as runner, max(rights) filter (where role = 'campaign_reader') as reader, max(rights) filter (where role = 'public') as public
+      max(rights) filter (where role = 'campaign_runner') as runner, max(rights) filter (where role = 'campaign_reader') as reader, max(rights) filter (where role = 'campaign_server') as server,
+      max(rights) filter (where role = 'public') as public
     from object group by name $$,
   'select * from expected', 'functions, tables and views');
-select is_empty('select name from object group by name having count(*) > 5', 'each name is there once');
+select is_empty('select name from object group by name having count(*) > 6', 'each name is there once');
 
 select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_operator', p.oid) <> '' $$,
   '{_audience,_audience_statement,_check_fit,_counted,_check_start,_excluded_text,_filling_job,_fold_address,_mailed_already,_notice,_read_audience,_runners_alive,_setting_interval,_start_open,_start_seal}'::text[],
   'the parts of start_campaign, which runs with the rights of its caller, are the operators''');
 select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_reader', p.oid) <> '' $$,
   '{_setting_interval}'::text[], 'a view calls one private function');
-select is_empty($$ select p.proname from pg_proc p, unnest('{campaign_runner,public}'::text[]) r
-  where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights(r, p.oid) <> '' $$, 'runners and the public have none');
+select is_empty($$ select p.proname from pg_proc p, unnest('{campaign_runner,campaign_server,public}'::text[]) r
+  where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights(r, p.oid) <> '' $$, 'runners, the server and the public have none');
 select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_'
   and rights('campaign_admin', p.oid) <> rights('campaign_operator', p.oid) $$, 'admins none that operators have not');
 select set_eq($$ select a.attname::text from pg_attribute a where a.attrelid = 'campaign.email_integrations'::regclass and a.attnum > 0 and not a.attisdropped
     and has_column_privilege('campaign_reader', a.attrelid, a.attnum, 'select') $$,
   '{id,name,type,rate_limit,max_connections,daily_quota,is_default,revision,created_at}'::text[], 'of a relay all but its config is readable');
-select is_empty($$ select c.relname, r from pg_class c, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,public}'::text[]) r
+select is_empty($$ select c.relname, r from pg_class c, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,campaign_server,public}'::text[]) r
   where c.relnamespace = 'campaign'::regnamespace and c.relkind = 'S' and has_sequence_privilege(r, c.oid, 'usage, select, update') $$, 'no sequence');
 
 select * from finish();
