@@ -28,6 +28,8 @@ as $$
     ('See whether all is set up', 'select * from campaign.check_installation()'),
     ('Prove the books', 'select * from campaign.check_campaign(''JOB'')'),
     ('Never mail somebody again', 'insert into campaign.suppressions (email) values (''ada@example.com'')'),
+    ('Let somebody use the API', 'select token from campaign.create_api_token(''NAME'', ''operator'')  -- or ''reader'', ''admin'''),
+    ('… and no longer', 'select campaign.revoke_api_token(''NAME'')'),
     ('Do now what is due', 'select campaign.tick()'),
     ('Read the manual of a function', '\df+ campaign.start_campaign')
 $$;

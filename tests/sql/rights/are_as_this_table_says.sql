@@ -2,7 +2,7 @@
 begin;
 select plan(8);
 
-create temporary table expected (name text, admin text, operator text, runner text, reader text, public text default '');
+create temporary table expected (name text, admin text, operator text, runner text, reader text, server text default '', public text default '');
 insert into expected (name, admin, operator, runner, reader) values
   ('add_integration',      'x', '', '', ''),
   ('cancel_campaign',      'x', 'x', '', ''),
@@ -10,6 +10,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('check_installation',   'x', 'x', 'x', 'x'),
   ('claim_chunks',         '', '', 'x', ''),
   ('connections',          '', '', 'x', ''),
+  ('create_api_token',     'x', '', '', ''),
   ('explain_recipient',    'x', 'x', '', 'x'),
   ('grant',                '', '', 'x', ''),
   ('heartbeat',            '', '', 'x', ''),
@@ -32,6 +33,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('resolve_uncertain',    'x', 'x', '', ''),
   ('resume_campaign',      'x', 'x', '', ''),
   ('retry_failed',         'x', 'x', '', ''),
+  ('revoke_api_token',     'x', '', '', ''),
   ('send_test',            'x', 'x', '', ''),
   ('start_campaign',       'x', 'x', '', ''),
   ('take_integration_test', '', '', 'x', ''),
@@ -39,6 +41,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('test_integration',     'x', 'x', '', ''),
   ('tick',                 'x', 'x', 'x', ''),
   ('unregister_runner',    '', '', 'x', ''),
+  ('api_token',            '', '', '', ''),
   ('attempt',              '', '', '', ''),
   ('breaker',              '', '', '', ''),
   ('chunk',                '', '', '', ''),
@@ -65,6 +68,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('template_version',     '', '', '', ''),
   ('test_mail',            '', '', '', ''),
   ('tick_state',           '', '', '', ''),
+  ('api_tokens',           'r', '', '', ''),
   ('campaign_progress',    'r', 'r', '', 'r'),
   ('campaign_stats',       'r', 'r', '', 'r'),
   ('email_events',         'r', 'r', '', 'r'),
@@ -75,6 +79,8 @@ insert into expected (name, admin, operator, runner, reader) values
   ('runners',              'r', 'r', '', 'r'),
   ('test_mails',           'r', 'r', '', 'r'),
   ('uncertain_deliveries', 'r', 'r', '', 'r');
+insert into expected (name, admin, operator, runner, reader, server) values
+  ('act_as',               '', '', '', '', 'x');
 
 create function rights(p_role text, p_function oid) returns text language sql as $$
   select case when has_function_privilege(p_role, p_function, 'execute') then 'x' else '' end
@@ -89,19 +95,19 @@ $$;
 
 create temporary table object as
 select p.proname::text as name, r.role, rights(r.role, p.oid) as rights
-from pg_proc p, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,public}'::text[]) r (role)
+from pg_proc p, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,campaign_server,public}'::text[]) r (role)
 where p.pronamespace = 'campaign'::regnamespace and p.proname !~ '^_'
 union all
 select c.relname::text, r.role, rights_on(r.role, c.oid)
-from pg_class c, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,public}'::text[]) r (role)
+from pg_class c, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,campaign_server,public}'::text[]) r (role)
 where c.relnamespace = 'campaign'::regnamespace and c.relkind not in ('i', 'I', 'S', 't', 'c');
 
 select set_eq($$
     select name, max(rights) filter (where role = 'campaign_admin') as admin, max(rights) filter (where role = 'campaign_operator') as operator,
-      max(rights) filter (where role = 'campaign_runner') as runner, max(rights) filter (where role = 'campaign_reader') as reader, max(rights) filter (where role = 'public') as public
+      max(rights) filter (where role = 'campaign_runner') as runner, max(rights) filter (where role = 'campaign_reader') as reader, max(rights) filter (where role = 'campaign_server') as server, max(rights) filter (where role = 'public') as public
     from object group by name $$,
   'select * from expected', 'functions, tables and views');
-select is_empty('select name from object group by name having count(*) > 5', 'each name is there once');
+select is_empty('select name from object group by name having count(*) > 6', 'each name is there once');
 
 select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_operator', p.oid) <> '' $$,
   '{_audience,_audience_statement,_check_fit,_counted,_check_start,_excluded_text,_filling_job,_fold_address,_mailed_already,_notice,_read_audience,_runners_alive,_setting_interval,_start_open,_start_seal}'::text[],
@@ -115,7 +121,7 @@ select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'campa
 select set_eq($$ select a.attname::text from pg_attribute a where a.attrelid = 'campaign.email_integrations'::regclass and a.attnum > 0 and not a.attisdropped
     and has_column_privilege('campaign_reader', a.attrelid, a.attnum, 'select') $$,
   '{id,name,type,rate_limit,max_connections,daily_quota,is_default,revision,created_at}'::text[], 'of a relay all but its config is readable');
-select is_empty($$ select c.relname, r from pg_class c, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,public}'::text[]) r
+select is_empty($$ select c.relname, r from pg_class c, unnest('{campaign_admin,campaign_operator,campaign_runner,campaign_reader,campaign_server,public}'::text[]) r
   where c.relnamespace = 'campaign'::regnamespace and c.relkind = 'S' and has_sequence_privilege(r, c.oid, 'usage, select, update') $$, 'no sequence');
 
 select * from finish();
