@@ -1,4 +1,5 @@
--- What start_campaign and plan_campaign check before an audience is read. needed: the variables that the mail reads, beside email.
+-- What start_campaign and plan_campaign check before an audience is read. needed: the variables that the mail reads and
+-- the audience has to give.
 -- Of the integration it answers what its caller may know: no config.
 create function campaign._check_start(
   p_segment text,
@@ -16,7 +17,8 @@ create function campaign._check_start(
   out config jsonb,
   out audience_query text,
   out dedupe_key text,
-  out needed text[]
+  out needed text[],
+  out public_url text
 )
 language plpgsql
 volatile
@@ -105,5 +107,14 @@ begin
   end if;
   needed := array_remove(
     campaign._template_variables(subject, template.html, template.text, template.variables), 'email');
+  public_url := (select s.value from campaign.setting s where s.name = 'public_url');
+  if 'unsubscribe_url' = any (needed) and public_url is null then
+    raise exception using
+      errcode = 'CP008',
+      message = format('template %s reads unsubscribe_url, and there is none', template.slug),
+      detail = 'The setting public_url says where the links in mails begin.',
+      hint = 'Set it: insert into campaign.setting (name, value) values (''public_url'', ''https://mail.example.com''), where campaign-runner serve is reached.';
+  end if;
+  needed := array_remove(needed, 'unsubscribe_url');
 end
 $$;

@@ -44,6 +44,17 @@ grant execute on function campaign.add_integration(text, text, text, text, text,
   campaign.create_api_token(text, text), campaign.revoke_api_token(text) to campaign_admin;
 grant select on campaign.api_tokens to campaign_admin;
 grant execute on function campaign.act_as(text), campaign._api_token_owner(text) to campaign_server;
+-- The secret is nobody's.
+grant select (key_id, created_at, retired_at), update (retired_at) on campaign.signing_key to campaign_admin;
+grant execute on function campaign.rotate_signing_key() to campaign_admin;
+grant execute on function
+  campaign.record_events(jsonb),
+  campaign.record_open(text, text, inet),
+  campaign.record_click(text, text, inet),
+  campaign.click_url(text),
+  campaign.record_unsubscribe(text, text, inet),
+  campaign.unsubscribe_state(text)
+to campaign_server, campaign_admin;
 
 grant execute on function
   campaign.plan_campaign(text, text, uuid, text, jsonb, text, text, text[], text, boolean),
@@ -55,6 +66,8 @@ grant execute on function
   campaign.resolve_uncertain(uuid, text, text[], boolean),
   campaign.send_test(text, text, jsonb, text),
   campaign.test_integration(text, text),
+  campaign.record_bounce(text, uuid, text, text),
+  campaign.record_complaint(text, uuid, text, text),
   campaign.tick(uuid),
   campaign._check_start(text, text, uuid, text, jsonb, text, text, text),
   campaign._audience(text, text, uuid, text[], text[], text, boolean, bigint),

@@ -10,8 +10,9 @@
 
 use message::reply::{Answer, Phase};
 use message::template::{Source, Template};
+use message::token::{Key, Kind, Token};
 use message::verdict::{RuleRow, Rules};
-use message::{address, header};
+use message::{address, agent, header};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{JsonB, function_name};
@@ -30,7 +31,10 @@ extension_sql!(
         template_variables,
         render,
         check_smtp_rule,
-        judge_reply
+        judge_reply,
+        read_token,
+        token_is_genuine,
+        judge_agent
     ]
 );
 include!(concat!(env!("OUT_DIR"), "/install.rs"));
@@ -178,6 +182,61 @@ fn judge_reply(
         judgement.class,
         judgement.rule,
     )))
+}
+
+/// What a token of a link says, whoever made it; no row: it is no token. kind: open, click or unsubscribe; link: of a click.
+#[expect(clippy::type_complexity, reason = "pgrx reads the columns off it")]
+#[pg_extern(name = "_read_token", immutable, strict, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn read_token(
+    token: &str,
+) -> TableIterator<
+    'static,
+    (
+        name!(kind, &'static str),
+        name!(key_id, i32),
+        name!(job_no, i64),
+        name!(pos, i64),
+        name!(link, Option<i32>),
+    ),
+> {
+    let row = Token::parse(token).and_then(|unverified| {
+        let token = unverified.token;
+        let (kind, link) = match token.kind {
+            Kind::Open => ("open", None),
+            Kind::Click { link } => ("click", Some(i32::try_from(link).ok()?)),
+            Kind::Unsubscribe => ("unsubscribe", None),
+        };
+        Some((
+            kind,
+            i32::try_from(token.key_id).ok()?,
+            i64::try_from(token.job_no).ok()?,
+            i64::try_from(token.pos).ok()?,
+            link,
+        ))
+    });
+    TableIterator::new(row)
+}
+
+/// Whether a token was signed with a secret, compared in constant time. A secret has 32 bytes or more.
+#[pg_extern(name = "_token_is_genuine", immutable, strict, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn token_is_genuine(token: &str, secret: &[u8]) -> bool {
+    match (Token::parse(token), Key::new(secret)) {
+        (Some(token), Some(key)) => token.is_genuine(&key),
+        _ => false,
+    }
+}
+
+/// Who a header User-Agent stands for; null: the request had none. family: name of the program, or unknown. agent: human, google_proxy,
+/// yahoo_proxy, apple_mpp, google_prefetch or scanner.
+#[pg_extern(name = "_judge_agent", immutable, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn judge_agent(
+    user_agent: Option<&str>,
+) -> TableIterator<'static, (name!(family, String), name!(agent, &'static str))> {
+    let agent = agent::judge(user_agent);
+    TableIterator::once((agent.family, agent.kind.as_str()))
 }
 
 fn source<'a>(

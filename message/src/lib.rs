@@ -3,6 +3,7 @@
 //! No I/O and no clock: the same input gives the same bytes, so what a preview shows is what is sent.
 
 pub mod address;
+pub mod agent;
 mod context;
 pub mod header;
 pub mod mail;
@@ -10,4 +11,5 @@ pub mod reply;
 mod tags;
 pub mod template;
 mod text;
+pub mod token;
 pub mod verdict;

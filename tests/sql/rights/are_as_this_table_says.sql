@@ -47,6 +47,8 @@ insert into expected (name, admin, operator, runner, reader) values
   ('chunk',                '', '', '', ''),
   ('doubt',                '', '', '', ''),
   ('email_integrations',   'rawd', 'r*', '', 'r*'),
+  ('signing_key',          'r*w*', '', '', ''),
+  ('tracking_event',       '', '', '', ''),
   ('email_jobs',           'r', 'r', '', 'r'),
   ('email_templates',      'rawd', 'r', '', 'r'),
   ('integration_test',     '', '', '', ''),
@@ -78,9 +80,18 @@ insert into expected (name, admin, operator, runner, reader) values
   ('recipient_state',      'r', 'r', '', 'r'),
   ('runners',              'r', 'r', '', 'r'),
   ('test_mails',           'r', 'r', '', 'r'),
-  ('uncertain_deliveries', 'r', 'r', '', 'r');
+  ('uncertain_deliveries', 'r', 'r', '', 'r'),
+  ('record_bounce',        'x', 'x', '', ''),
+  ('record_complaint',     'x', 'x', '', ''),
+  ('rotate_signing_key',   'x', '', '', '');
 insert into expected (name, admin, operator, runner, reader, server) values
-  ('act_as',               '', '', '', '', 'x');
+  ('act_as',               '', '', '', '', 'x'),
+  ('click_url',            'x', '', '', '', 'x'),
+  ('record_click',         'x', '', '', '', 'x'),
+  ('record_events',        'x', '', '', '', 'x'),
+  ('record_open',          'x', '', '', '', 'x'),
+  ('record_unsubscribe',   'x', '', '', '', 'x'),
+  ('unsubscribe_state',    'x', '', '', '', 'x');
 
 create function rights(p_role text, p_function oid) returns text language sql as $$
   select case when has_function_privilege(p_role, p_function, 'execute') then 'x' else '' end
@@ -104,7 +115,8 @@ where c.relnamespace = 'campaign'::regnamespace and c.relkind not in ('i', 'I', 
 
 select set_eq($$
     select name, max(rights) filter (where role = 'campaign_admin') as admin, max(rights) filter (where role = 'campaign_operator') as operator,
-      max(rights) filter (where role = 'campaign_runner') as runner, max(rights) filter (where role = 'campaign_reader') as reader, max(rights) filter (where role = 'campaign_server') as server, max(rights) filter (where role = 'public') as public
+      max(rights) filter (where role = 'campaign_runner') as runner, max(rights) filter (where role = 'campaign_reader') as reader, max(rights) filter (where role = 'campaign_server') as server,
+      max(rights) filter (where role = 'public') as public
     from object group by name $$,
   'select * from expected', 'functions, tables and views');
 select is_empty('select name from object group by name having count(*) > 6', 'each name is there once');
@@ -114,8 +126,8 @@ select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'c
   'the parts of start_campaign, which runs with the rights of its caller, are the operators''');
 select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_reader', p.oid) <> '' $$,
   '{_setting_interval}'::text[], 'a view calls one private function');
-select is_empty($$ select p.proname from pg_proc p, unnest('{campaign_runner,public}'::text[]) r
-  where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights(r, p.oid) <> '' $$, 'runners and the public have none');
+select is_empty($$ select p.proname from pg_proc p, unnest('{campaign_runner,campaign_server,public}'::text[]) r
+  where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights(r, p.oid) <> '' $$, 'runners, the server and the public have none');
 select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_'
   and rights('campaign_admin', p.oid) <> rights('campaign_operator', p.oid) $$, 'admins none that operators have not');
 select set_eq($$ select a.attname::text from pg_attribute a where a.attrelid = 'campaign.email_integrations'::regclass and a.attnum > 0 and not a.attisdropped
