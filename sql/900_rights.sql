@@ -40,6 +40,10 @@ grant select (id, name, type, rate_limit, max_connections, daily_quota, is_defau
 grant insert on campaign.suppressions to campaign_operator;
 grant insert, update, delete on campaign.email_templates, campaign.segments, campaign.suppressions, campaign.smtp_providers, campaign.smtp_rules to campaign_admin;
 grant select, insert, update, delete on campaign.email_integrations, campaign.setting to campaign_admin;
+grant execute on function campaign.add_integration(text, text, text, text, text, text, integer, text, text, boolean),
+  campaign.create_api_token(text, text), campaign.revoke_api_token(text) to campaign_admin;
+grant select on campaign.api_tokens to campaign_admin;
+grant execute on function campaign.act_as(text), campaign._api_token_owner(text) to campaign_server;
 -- The secret is nobody's.
 grant select (key_id, created_at, retired_at), update (retired_at) on campaign.signing_key to campaign_admin;
 grant execute on function campaign.rotate_signing_key() to campaign_admin;
@@ -51,7 +55,6 @@ grant execute on function
   campaign.record_unsubscribe(text, text, inet),
   campaign.unsubscribe_state(text)
 to campaign_server, campaign_admin;
-grant execute on function campaign.add_integration(text, text, text, text, text, text, integer, text, text, boolean) to campaign_admin;
 
 grant execute on function
   campaign.plan_campaign(text, text, uuid, text, jsonb, text, text, text[], text, boolean),

@@ -291,7 +291,7 @@ fn a_wrong_key_is_refused_with_the_nearest_right_one() {
         (
             "[poll]\nevery = '1s'",
             "line 2: campaign-runner has no setting poll.every; there are poll, notify, log.format, log.level, \
-             database.host, database.port, database.user, database.name, database.password",
+             database.host, database.port, database.user, database.name, database.password, serve.listen, serve.forwarded, serve.cors_origin, serve.docs, serve.rate",
         ),
         ("log = 'json'", "line 1: log is a table; write [log]"),
         ("poll = ['1s']", "line 1: poll must be a single value"),
