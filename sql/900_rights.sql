@@ -25,6 +25,7 @@ grant usage on schema campaign to campaign_owner, campaign_admin, campaign_opera
 grant execute on function campaign.now() to campaign_server, campaign_admin, campaign_operator, campaign_runner, campaign_reader;
 grant campaign_reader to campaign_operator;
 grant campaign_operator to campaign_admin;
+-- So that it can become each of them; it inherits none.
 grant campaign_reader, campaign_operator, campaign_admin to campaign_server;
 
 grant select on campaign.email_jobs, campaign.email_templates, campaign.segments, campaign.suppressions,

@@ -1,5 +1,7 @@
 //! All SQL of the runner: each function is one call of one database function.
 
+pub mod api;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
