@@ -17,6 +17,8 @@ type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// Login of the runners: it has the rights of the role `campaign_runner` and no others.
 pub(crate) const RUNNER_ROLE: &str = "campaign_e2e_runner";
+/// Login of the servers: that of the role `campaign_server`.
+pub(crate) const SERVER_ROLE: &str = "campaign_e2e_server";
 
 const SOMEBODY_LISTENS: &str = "exists (
     select from pg_stat_activity where datname = current_database() and query ilike 'listen campaign_wake')";
@@ -105,7 +107,7 @@ impl Db {
         let db = Db::create(cluster.server().clone(), "template0").await;
         let restore = ["--exit-on-error", "--dbname", &db.name];
         db.server.run("pg_restore", &restore, dump).await;
-        db.admit_runners().await;
+        db.admit_programs().await;
         db
     }
 
@@ -131,7 +133,7 @@ impl Db {
     }
 
     async fn prepare(&self) {
-        self.admit_runners().await;
+        self.admit_programs().await;
         self.run(
             "insert into campaign.email_templates (name, slug, subject, html)
              values ('Letter', 'letter', 'Hi {{first_name}}', '<p>Hi {{name}}</p>')",
@@ -139,15 +141,20 @@ impl Db {
         .await;
     }
 
-    async fn admit_runners(&self) {
+    async fn admit_programs(&self) {
         // Roles belong to the cluster: another test may be creating it too.
-        self.run(&format!(
-            "do $$ begin
-               create role {RUNNER_ROLE} login in role campaign_runner;
-             exception when duplicate_object or unique_violation then null;
-             end $$"
-        ))
-        .await;
+        for (login, role) in [
+            (RUNNER_ROLE, "campaign_runner"),
+            (SERVER_ROLE, "campaign_server"),
+        ] {
+            self.run(&format!(
+                "do $$ begin
+                   create role {login} login in role {role};
+                 exception when duplicate_object or unique_violation then null;
+                 end $$"
+            ))
+            .await;
+        }
     }
 
     /// Connects again, after a restart of the server.
