@@ -83,6 +83,15 @@ pub fn address(number: usize) -> String {
     format!("p{number}@example.com")
 }
 
+/// The audience of the recipients 1 to `n`.
+fn numbered(n: usize) -> String {
+    format!(
+        r#"select g::text as recipient_key, format('p%s@example.com', g) as email,
+             '{{"name": "Ada Lovelace", "first_name": "Ada"}}'::jsonb as vars
+           from generate_series(1, {n}) g"#
+    )
+}
+
 impl Db {
     /// In the cluster that the tests share.
     pub async fn clone_template() -> Db {
@@ -225,12 +234,22 @@ impl Db {
 
     /// Starts a campaign for the recipients 1 to `n`, see [`address`].
     pub async fn start(&self, n: usize, config: Value) -> Job {
-        let audience = format!(
-            r#"select g::text as recipient_key, format('p%s@example.com', g) as email,
-                 '{{"name": "Ada Lovelace", "first_name": "Ada"}}'::jsonb as vars
-               from generate_series(1, {n}) g"#
-        );
-        self.start_for(&audience, config).await
+        self.start_for(&numbered(n), config).await
+    }
+
+    /// What the links of campaigns that start from now on begin with.
+    pub async fn set_public_url(&self, url: &str) {
+        let set = "insert into campaign.setting (name, value) values ('public_url', $1)
+            on conflict (name) do update set value = excluded.value";
+        self.client.execute(set, &[&url]).await.unwrap();
+    }
+
+    /// As [`Db::start`], with opens and clicks tracked.
+    pub async fn start_tracked(&self, n: usize, config: Value) -> Job {
+        let start =
+            "select id, job_no from campaign.start_campaign('custom', 'letter', config => $1,
+            audience_query => $2, track_opens => true, track_clicks => true, allow_repeat => true)";
+        self.started(start, &[&config, &numbered(n)]).await
     }
 
     /// Starts a campaign for the recipients of this query.
