@@ -22,7 +22,7 @@ revoke all on all sequences in schema campaign from public;
 revoke all on all functions in schema campaign from public;
 
 grant usage on schema campaign to campaign_owner, campaign_admin, campaign_operator, campaign_runner, campaign_reader, campaign_server;
-grant execute on function campaign.now() to campaign_admin, campaign_operator, campaign_runner, campaign_reader;
+grant execute on function campaign.now() to campaign_server, campaign_admin, campaign_operator, campaign_runner, campaign_reader;
 grant campaign_reader to campaign_operator;
 grant campaign_operator to campaign_admin;
 -- So that it can become each of them; it inherits none.
