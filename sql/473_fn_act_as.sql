@@ -8,7 +8,7 @@ as $$
 declare
   v_owner record;
 begin
-  select o.name, o.role into v_owner from campaign._api_token_owner(act_as.token) o;
+  select o.name, o.role into v_owner from campaign._token_owner(act_as.token) o;
   if not found then
     raise exception using
       errcode = 'CP030',

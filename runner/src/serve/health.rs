@@ -7,11 +7,14 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::AppState;
+use super::track::Figures;
 
 #[derive(Debug, Serialize)]
 struct Health {
     /// ok, or unavailable: the database does not answer.
     status: &'static str,
+    /// Opens and clicks since the start.
+    tracking: Figures,
 }
 
 pub fn routes() -> Router<AppState> {
@@ -19,14 +22,13 @@ pub fn routes() -> Router<AppState> {
 }
 
 async fn health(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
-    match state.api.ping().await {
-        Ok(()) => (StatusCode::OK, Json(Health { status: "ok" })),
+    let (code, status) = match state.api.ping().await {
+        Ok(()) => (StatusCode::OK, "ok"),
         Err(error) => {
             tracing::debug!(%error, "the database does not answer");
-            let health = Health {
-                status: "unavailable",
-            };
-            (StatusCode::SERVICE_UNAVAILABLE, Json(health))
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
         }
-    }
+    };
+    let tracking = state.tracker.figures();
+    (code, Json(Health { status, tracking }))
 }

@@ -5,7 +5,9 @@ mod connections;
 mod headers;
 mod health;
 mod problem;
+mod track;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,6 +18,7 @@ use tokio::net::TcpListener;
 use crate::config::{Flags, ServeFlags, Settings};
 use crate::signals::Signals;
 use crate::storage::api::Api;
+use track::Tracker;
 
 /// What is under way when the server is told to stop may take this long.
 pub const DRAIN: Duration = Duration::from_secs(10);
@@ -35,6 +38,7 @@ pub struct ServeArgs {
 #[derive(Clone)]
 struct AppState {
     api: Api,
+    tracker: Arc<Tracker>,
 }
 
 /// Serves until SIGTERM or SIGINT, then ends what is under way. The database may be away, also at the start.
@@ -51,17 +55,21 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
                 settings.serve.listen
             )
         })?;
+    let (tracker, tail) = Tracker::start(&settings.database)?;
     let state = AppState {
         api: Api::new(&settings.database)?,
+        tracker,
     };
     tracing::info!(listen = %listener.local_addr()?, "serving");
     connections::serve(listener, router(state, settings), signals).await;
+    tail.drain().await;
     Ok(())
 }
 
 fn router(state: AppState, settings: &Settings) -> Router {
     Router::new()
         .merge(health::routes())
+        .merge(track::routes(Arc::clone(&state.tracker)))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn_with_state(

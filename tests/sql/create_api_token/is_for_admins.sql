@@ -19,7 +19,7 @@ select is(tried(role, $$ select campaign.create_api_token('another', 'reader') $
 select is(tried(role, 'select * from campaign.api_tokens'), '42501', role || ' sees none') from unnest('{carmen,rita}'::text[]) role;
 create role anna in role campaign_admin;
 select is(tried('anna', 'select * from campaign.api_token'), '42501', 'nobody reads a hash');
-select is(tried('anna', format('select campaign._api_token_owner(%L)', :'token')), '42501', 'or asks whose a token is');
+select is(tried('anna', format('select campaign._token_owner(%L)', :'token')), '42501', 'or asks whose a token is');
 select is(tried('anna', format('select campaign.act_as(%L)', :'token')), '42501', 'or acts for it');
 
 select * from finish();

@@ -1,6 +1,6 @@
 -- x: may call; r, a, w, d: may select, insert, update, delete; an asterisk: some columns only. A new object belongs into the table.
 begin;
-select plan(8);
+select plan(10);
 
 create temporary table expected (name text, admin text, operator text, runner text, reader text, server text default '', public text default '');
 insert into expected (name, admin, operator, runner, reader) values
@@ -121,13 +121,19 @@ select set_eq($$
   'select * from expected', 'functions, tables and views');
 select is_empty('select name from object group by name having count(*) > 6', 'each name is there once');
 
-select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_operator', p.oid) <> '' $$,
-  '{_audience,_audience_statement,_check_fit,_counted,_check_start,_excluded_text,_filling_job,_fold_address,_mailed_already,_notice,_read_audience,_runners_alive,_setting_interval,_start_open,_start_seal}'::text[],
+select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_operator', p.oid) <> ''
+  and rights('campaign_reader', p.oid) = '' $$,
+  '{_audience,_audience_statement,_check_fit,_counted,_check_start,_excluded_text,_filling_job,_fold_address,_mailed_already,_notice,_read_audience,_runners_alive,_start_open,_start_seal}'::text[],
   'the parts of start_campaign, which runs with the rights of its caller, are the operators''');
-select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_reader', p.oid) <> '' $$,
-  '{_setting_interval}'::text[], 'a view calls one private function');
+select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_(?!api_)' and rights('campaign_reader', p.oid) <> '' $$,
+  '{_default_dedupe_key,_find_job,_find_segment,_find_template,_setting_interval}'::text[], 'what views and the API call is the readers''');
+select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_api_' and rights('campaign_reader', p.oid) = '' $$,
+  'who may use the API may call all that answers it');
+select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_api_' and p.prosecdef $$,
+  '{_api_integrations}'::text[], 'which has no rights but those of its caller');
 select is_empty($$ select p.proname from pg_proc p, unnest('{campaign_runner,campaign_server,public}'::text[]) r
-  where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights(r, p.oid) <> '' $$, 'runners, the server and the public have none');
+  where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights(r, p.oid) <> ''
+  and (r, p.proname) <> ('campaign_server', '_token_owner') $$, 'runners and the public have none, the server has one');
 select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_'
   and rights('campaign_admin', p.oid) <> rights('campaign_operator', p.oid) $$, 'admins none that operators have not');
 select set_eq($$ select a.attname::text from pg_attribute a where a.attrelid = 'campaign.email_integrations'::regclass and a.attnum > 0 and not a.attisdropped

@@ -1,6 +1,6 @@
 -- Whose the token is; no row for any that does not hold, whatever the reason. Found by its hash, so comparing takes as long
 -- for a token that is nearly right as for any other.
-create function campaign._api_token_owner(p_token text)
+create function campaign._token_owner(p_token text)
 returns table (name text, role text)
 language sql
 stable
