@@ -8,6 +8,10 @@ begin
       execute pg_catalog.format('create role %I nologin', v_role);
     end if;
   end loop;
+  -- Has the rights of a token for as long as it acts as that token's owner, never of itself.
+  if not exists (select from pg_catalog.pg_roles r where r.rolname = 'campaign_server') then
+    create role campaign_server nologin noinherit;
+  end if;
 end
 $$;
 
@@ -18,3 +22,4 @@ comment on role campaign_admin is 'pg_campaign: templates, segments, integration
 comment on role campaign_operator is 'pg_campaign: starts, pauses, resumes, cancels campaigns.';
 comment on role campaign_runner is 'pg_campaign: the calls of a runner (claim, report, …) and nothing else.';
 comment on role campaign_reader is 'pg_campaign: reads campaigns, progress and outcomes.';
+comment on role campaign_server is 'pg_campaign: campaign-runner serve. Acts for the owners of API tokens, with their rights, and records what readers of mails do.';

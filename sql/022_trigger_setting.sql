@@ -21,6 +21,31 @@ begin
         detail = 'event_check names a function that takes an event id and tells whether the event exists.',
         hint = 'Create the function first, and write its name with its schema.';
     end if;
+  elsif new.name = 'public_url' then
+    -- It goes into addresses in HTML and into a header as it is, so it has none of their special characters.
+    if length(new.value) > 200
+      or new.value !~ '^https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%-]+)*$'
+    then
+      raise exception using
+        errcode = 'CP008',
+        message = format('public_url cannot be %L', left(new.value, 200)),
+        detail = 'It is where every link in a mail begins: https, a host, perhaps a port and a path; at most 200 characters, no query, no slash at the end.',
+        hint = 'Write it like https://mail.example.com, which must lead to campaign-runner serve.';
+    elsif new.value ~ '^http:' and new.value !~ '^http://(127(\.[0-9]{1,3}){3}|localhost|\[::1\])(:|/|$)' then
+      raise exception using
+        errcode = 'CP008',
+        message = format('public_url cannot be %L: it is not https', new.value),
+        detail = 'Mail programs unsubscribe by https only (RFC 8058), and others on the way could read and change what readers do.',
+        hint = 'Write https://…. http is for this machine alone: http://127.0.0.1:8080.';
+    end if;
+  elsif new.name = 'reader_details' then
+    if new.value not in ('reduced', 'full') then
+      raise exception using
+        errcode = 'CP008',
+        message = format('reader_details cannot be %L', new.value),
+        detail = 'It says what is kept of whoever opens a mail or follows a link in it.',
+        hint = 'Write reduced (family of the user agent, address cut to /24 or /48) or full (also both as they came).';
+    end if;
   else
     perform new.value::interval;
   end if;

@@ -23,11 +23,13 @@ create table campaign.email_jobs (
   on_uncertain text not null default 'hold',
   track_opens boolean not null default false,
   track_clicks boolean not null default false,
+  public_url text,
+  signing_key_id integer references campaign.signing_key (key_id),
   dedupe_key text not null,
   allow_repeat boolean not null default false,
   idempotency_key text,
   audience_frozen boolean not null default false,
-  created_by text not null default session_user,
+  created_by text not null default campaign._subject(),
   created_at timestamptz not null default campaign.now(),
   scheduled_at timestamptz,
   started_at timestamptz,
@@ -47,6 +49,8 @@ create table campaign.email_jobs (
     status not in ('completed', 'failed')
     or sent_count + failed_count + uncertain_count + suppressed_count = total_contacts),
   constraint running_jobs_have_started check (status not in ('running', 'partial') or started_at is not null),
+  constraint links_have_a_key check ((public_url is null) = (signing_key_id is null)),
+  constraint tracked_jobs_have_links check (public_url is not null or not (track_opens or track_clicks)),
   constraint scheduled_jobs_say_when check (status <> 'scheduled' or scheduled_at is not null)
 )
 with (fillfactor = 50);
@@ -73,7 +77,10 @@ comment on column campaign.email_jobs.errors is 'Failed recipients, at most 100,
 comment on column campaign.email_jobs.config is
 '{concurrency: connections of one runner, chunk_size, max_retries: attempts in all when the relay does not answer, time_limit: how long it is tried again when it refuses for now, rate_limit: mails a second or null; from_name, reply_to, headers: instead of the integration''s}.';
 comment on column campaign.email_jobs.on_uncertain is 'What happens to uncertain recipients: hold (a person decides), resend, assume_sent.';
+comment on column campaign.email_jobs.track_opens is 'Whether its mails have a pixel that tells that they were opened; track_clicks: whether their links go through public_url.';
+comment on column campaign.email_jobs.public_url is 'Where the links in its mails begin: the setting public_url as it was at the start. Null: its mails have no links of ours.';
+comment on column campaign.email_jobs.signing_key_id is 'Which key signs the links in its mails.';
 comment on column campaign.email_jobs.dedupe_key is 'Who has mail of another campaign with the same key is left out. Default: event, segment, template.';
 comment on column campaign.email_jobs.allow_repeat is 'Whether it may mail those who have mail of another campaign with the same dedupe_key.';
 comment on column campaign.email_jobs.idempotency_key is 'The same key starts a campaign once.';
-comment on column campaign.email_jobs.created_by is 'Who started it: session user, or public key of the admin.';
+comment on column campaign.email_jobs.created_by is 'Who started it: the name of an API token, or the role that was logged in.';

@@ -1,4 +1,5 @@
--- What start_campaign and plan_campaign check before an audience is read. needed: the variables that the mail reads, beside email.
+-- What start_campaign and plan_campaign check before an audience is read. needed: the variables that the mail reads and
+-- the audience has to give.
 -- Of the integration it answers what its caller may know: no config.
 create function campaign._check_start(
   p_segment text,
@@ -16,7 +17,8 @@ create function campaign._check_start(
   out config jsonb,
   out audience_query text,
   out dedupe_key text,
-  out needed text[]
+  out needed text[],
+  out public_url text
 )
 language plpgsql
 volatile
@@ -40,7 +42,7 @@ begin
       detail = 'It has 1 to 200 characters; whoever has mail of a campaign with the same dedupe_key is left out.',
       hint = 'Leave it out: event, segment and template make one.';
   end if;
-  dedupe_key := coalesce(p_dedupe_key, format('%s/%s/%s', coalesce(p_event_id::text, '-'), p_segment, template.id));
+  dedupe_key := coalesce(p_dedupe_key, campaign._default_dedupe_key(p_event_id, p_segment, template.id));
 
   -- As campaign_owner, not as the caller: who may write the setting must not borrow the rights of who starts campaigns.
   if p_event_id is not null and v_event_check is not null then
@@ -76,16 +78,7 @@ begin
     end if;
     audience_query := p_audience_query;
   else
-    select s.query into audience_query from campaign.segments s where s.name = p_segment;
-    if not found then
-      raise exception using
-        errcode = 'CP003',
-        message = format('there is no segment %L', p_segment),
-        detail = 'A segment is an audience by name: a row of campaign.segments.',
-        hint = coalesce(
-          (select 'Segments: ' || string_agg(s.name, ', ' order by s.name) || '.' from campaign.segments s),
-          'There is none yet: insert into campaign.segments (name, query) values (…), or use segment => ''custom'' with audience_query.');
-    end if;
+    audience_query := (campaign._find_segment(p_segment)).query;
   end if;
 
   if subject !~ '\S' then
@@ -101,9 +94,18 @@ begin
       errcode = 'CP009',
       message = format('subject: %s', v_problem ->> 'message'),
       detail = format('%s, line %s, column %s.', v_problem ->> 'part', v_problem ->> 'line', v_problem ->> 'column'),
-      hint = coalesce(v_problem ->> 'hint', 'Variables are first_name, name, email, and those declared by the template.');
+      hint = coalesce(v_problem ->> 'hint', 'Variables are first_name, name, email, unsubscribe_url, and those declared by the template.');
   end if;
   needed := array_remove(
     campaign._template_variables(subject, template.html, template.text, template.variables), 'email');
+  public_url := (select s.value from campaign.setting s where s.name = 'public_url');
+  if 'unsubscribe_url' = any (needed) and public_url is null then
+    raise exception using
+      errcode = 'CP008',
+      message = format('template %s reads unsubscribe_url, and there is none', template.slug),
+      detail = 'The setting public_url says where the links in mails begin.',
+      hint = 'Set it: insert into campaign.setting (name, value) values (''public_url'', ''https://mail.example.com''), where campaign-runner serve is reached.';
+  end if;
+  needed := array_remove(needed, 'unsubscribe_url');
 end
 $$;

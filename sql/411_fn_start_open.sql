@@ -28,6 +28,7 @@ as $$
 declare
   v_template campaign.email_templates := campaign._find_template(p_template);
   v_start record;
+  v_key_id integer;
 begin
   perform campaign._enter_protocol();
 
@@ -68,12 +69,12 @@ begin
       detail = 'It says what happens to a recipient of whom nobody can know whether the relay accepted the mail.',
       hint = 'Write hold (a person decides), resend, or assume_sent.';
   end if;
-  if p_track_opens or p_track_clicks then
+  if (p_track_opens or p_track_clicks) and v_start.public_url is null then
     raise exception using
       errcode = 'CP008',
-      message = 'this version does not track opens and clicks yet',
-      detail = 'Mails are sent as the template makes them.',
-      hint = 'Leave track_opens and track_clicks out.';
+      message = 'opens and clicks cannot be tracked: no link would lead anywhere',
+      detail = 'The setting public_url says where the links in mails begin; there is none.',
+      hint = 'Set it: insert into campaign.setting (name, value) values (''public_url'', ''https://mail.example.com''), where campaign-runner serve is reached. Or leave track_opens and track_clicks out.';
   end if;
 
   if p_scheduled_at = 'infinity' then
@@ -87,14 +88,21 @@ begin
   -- Concurrent starts with the same key see each other's audience.
   perform campaign._lock_dedupe(v_start.dedupe_key);
 
+  if v_start.public_url is not null then
+    v_key_id := coalesce(
+      (select max(k.key_id) from campaign.signing_key k where k.retired_at is null),
+      campaign._new_signing_key());
+  end if;
+
   set constraints campaign.audience_is_frozen deferred;
   insert into campaign.email_jobs (
     event_id, segment, template_id, template_version, integration_id, subject, status, config, chunk_size, on_uncertain,
-    dedupe_key, allow_repeat, idempotency_key, scheduled_at)
+    track_opens, track_clicks, public_url, signing_key_id, dedupe_key, allow_repeat, idempotency_key, scheduled_at)
   values (
     p_event_id, p_segment, (v_start.template).id, (v_start.template).version, v_start.integration_id, v_start.subject,
     case when p_scheduled_at > campaign.now() then 'scheduled' else 'pending' end,
     v_start.config, (v_start.config ->> 'chunk_size')::integer, coalesce(p_on_uncertain, 'hold'),
+    coalesce(p_track_opens, false), coalesce(p_track_clicks, false), v_start.public_url, v_key_id,
     v_start.dedupe_key, coalesce(p_allow_repeat, false), p_idempotency_key, p_scheduled_at)
   returning * into job;
 end

@@ -65,12 +65,13 @@ begin
 
   v_job := campaign._start_seal(v_job.job_no);
 
-  perform campaign._notice(format('campaign %s %s: %s of segment %s%s',
+  perform campaign._notice(format('campaign %s %s: %s of segment %s%s%s',
     v_job.id,
     case v_job.status when 'scheduled' then 'will start at ' || v_job.scheduled_at else 'started' end,
     campaign._counted(v_job.total_contacts, 'recipient'),
     v_job.segment,
-    case when v_job.excluded = '{}' then '' else format(' (left out: %s)', campaign._excluded_text(v_job.excluded)) end),
+    case when v_job.excluded = '{}' then '' else format(' (left out: %s)', campaign._excluded_text(v_job.excluded)) end,
+    case when v_job.public_url is null then '; without unsubscribe links: public_url is not set' else '' end),
     p_needs_runner => true);
   return v_job;
 end
@@ -79,5 +80,5 @@ $$;
 comment on function campaign.start_campaign(
   text, text, uuid, text, jsonb, text, text, text[], timestamptz, text, boolean, boolean, text, text, boolean) is
 'Starts a campaign: everybody of the segment gets one mail made from the template (slug or id). All in your transaction: roll it back, and there is no campaign. Returns the email_jobs row.
-config: {concurrency: connections of a runner, 1–100, default the integration''s max_connections, else 3; chunk_size: default 500; max_retries: attempts in all when the relay does not answer, default 3; time_limit: how long somebody is tried again whom the relay refuses for now, default 24 hours; rate_limit: mails a second; from_name, reply_to, headers: {name: value}, instead of the integration''s}. integration: name or id of the relay, default: the default one. audience_query, audience_keys: who gets it, for segment custom. scheduled_at: when it starts; the audience is read now. on_uncertain: hold, resend or assume_sent. dedupe_key: whoever has mail of a campaign with the same key is left out, unless allow_repeat; default: event, segment and template. idempotency_key: the same key starts the campaign once and returns it each time.
+config: {concurrency: connections of a runner, 1–100, default the integration''s max_connections, else 3; chunk_size: default 500; max_retries: attempts in all when the relay does not answer, default 3; time_limit: how long somebody is tried again whom the relay refuses for now, default 24 hours; rate_limit: mails a second; from_name, reply_to, headers: {name: value}, instead of the integration''s}. integration: name or id of the relay, default: the default one. audience_query, audience_keys: who gets it, for segment custom. scheduled_at: when it starts; the audience is read now. on_uncertain: hold, resend or assume_sent. track_opens: whether a pixel tells that a mail was opened; track_clicks: whether links go through our server; both need the setting public_url, with which every mail has an unsubscribe link, too. dedupe_key: whoever has mail of a campaign with the same key is left out, unless allow_repeat; default: event, segment and template. idempotency_key: the same key starts the campaign once and returns it each time.
 CP002 template, CP003 segment, CP004 integration, CP005 event unknown; CP006 nobody to mail; CP007 everybody has this mail already; CP008 bad value; CP009 template and recipients do not fit; CP010 audience cannot be read; CP012 idempotency key of another campaign.';

@@ -9,6 +9,7 @@ declare
   v_standbys bigint := (select count(*) from pg_stat_replication);
   v_clock text := (select s.value from campaign.setting s where s.name = 'clock');
   v_alive bigint := campaign._runners_alive();
+  v_public_url text := (select s.value from campaign.setting s where s.name = 'public_url');
 begin
   name := 'server';
   holds := not pg_is_in_recovery();
@@ -41,6 +42,16 @@ begin
   holds := v_clock is null;
   detail := case when holds then format('%s', date_trunc('second', campaign.now()))
     else format('it stands still at %s: delete the row clock of campaign.setting', v_clock) end;
+  return next;
+
+  name := 'public_url';
+  holds := coalesce(v_public_url ~ '^https:', true) or not exists (
+    select from campaign.email_integrations i where i.config ->> 'host' !~ '^(127(\.\d{1,3}){3}|localhost|::1)$');
+  detail := case
+    when v_public_url is null then 'not set: mails have no List-Unsubscribe, and nothing is tracked'
+    when v_public_url ~ '^https:' then v_public_url
+    else format('%s is not https, and leads nowhere from another machine%s', v_public_url,
+      case when holds then '' else ': set it to https://…' end) end;
   return next;
 
   name := 'runners';

@@ -3,11 +3,15 @@
 //! No I/O and no clock: the same input gives the same bytes, so what a preview shows is what is sent.
 
 pub mod address;
+pub mod agent;
 mod context;
 pub mod header;
+pub mod links;
 pub mod mail;
+mod markup;
 pub mod reply;
 mod tags;
 pub mod template;
 mod text;
+pub mod token;
 pub mod verdict;

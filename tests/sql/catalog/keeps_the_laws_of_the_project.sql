@@ -21,7 +21,7 @@ select is_empty($$ select name from fn where prosecdef and proowner <> 'campaign
   union all select name from rel where relkind in ('r', 'v', 'S') and relowner <> 'campaign_owner'::regrole $$, 'campaign_owner owns what runs with its owner''s rights');
 select set_eq($$ select rolname::text from pg_roles
     where rolname like 'campaign\_%' and not (rolcanlogin or rolsuper or rolcreaterole or rolbypassrls) $$,
-  array['campaign_owner', 'campaign_admin', 'campaign_operator', 'campaign_runner', 'campaign_reader'],
+  array['campaign_owner', 'campaign_admin', 'campaign_operator', 'campaign_runner', 'campaign_reader', 'campaign_server'],
   'no role of the extension logs in or is more than it needs to be');
 select is_empty($$ select conrelid::regclass, conname from pg_constraint where contype = 'c' and connamespace = 'campaign'::regnamespace and conname ~ '_check\d*$' $$,
   'every CHECK has a name that says what is legal');

@@ -18,7 +18,7 @@ select is_empty($$
 select is_empty($$
   select n.name from named n
   join pg_class c on c.relnamespace = 'campaign'::regnamespace and c.relname = n.name
-  where not has_table_privilege('campaign_operator', c.oid, 'select') $$, 'and tables and views that an operator reads');
+  where not has_table_privilege('campaign_admin', c.oid, 'select') $$, 'and tables and views that an admin reads');
 select is_empty($$ select from campaign.help() where btrim(to_do) = '' or btrim(type_this) = '' $$, 'each line says what and how');
 
 -- Without psql's own commands each line is a statement.

@@ -1,0 +1,20 @@
+create function campaign.record_bounce(
+  inout email text default null,
+  job uuid default null,
+  message_id text default null,
+  detail text default null,
+  out suppressed boolean,
+  out job_id uuid,
+  out recorded boolean
+)
+language sql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select f.email, f.suppressed, f.job_id, f.recorded
+  from campaign._record_feedback('bounce', record_bounce.email, record_bounce.job, record_bounce.message_id, record_bounce.detail) f
+$$;
+
+comment on function campaign.record_bounce(text, uuid, text, text) is
+'Records that a mail came back: a bounce that a mailbox or a webhook of the relay told of after the mail was accepted. The address gets no mail any more, and email_events shows it. message_id: of the mail, which names campaign and recipient; else email, with job if it is known: without, it is suppressed only. detail: words of the report. Returns the address; suppressed: by this call, false: it was before; job_id: null: no campaign is known; recorded: by this call, false: it was before, or no campaign is known. CP001: no such campaign. CP008: nobody is named, or two things that do not fit.';
