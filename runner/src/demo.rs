@@ -82,9 +82,7 @@ pub async fn run(database: &Database, mailbox: &Path) -> Result<()> {
     say(match (started.is_empty(), ended) {
         (false, _) => "\n==> The runner sends, at most 20 mails a second",
         (true, true) => "\n==> Nobody is mailed twice. These campaigns sent the mails:",
-        (true, false) => {
-            "\n==> Nobody is mailed twice. The campaigns that were interrupted go on:"
-        }
+        (true, false) => "\n==> Nobody is mailed twice. The campaigns that were interrupted go on:",
     })?;
     if !ended {
         let mut live = Live::new();

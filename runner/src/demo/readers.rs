@@ -103,7 +103,8 @@ async fn ask(url: &Uri, user_agent: &str) -> Result<()> {
     let authority = url.authority().context("a link has no host")?;
     let path = url.path_and_query().context("a link has no path")?;
     let stream = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(80))).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get(path.as_str())
         .header(HOST, authority.as_str())
         .header(USER_AGENT, user_agent)

@@ -23,7 +23,8 @@ values
 <p style="margin:24px 0"><a href="https://tally.so/r/J964LY?name={{name}}&email={{email}}" style="display:inline-block;padding:12px 20px;background:#c2410c;color:#fff;text-decoration:none;border-radius:6px">Tell us how it was</a></p>
 <p>See you at the next one,<br>the OpenClaw Meetups team</p>
 </div>
-<p style="max-width:520px;margin:16px auto 0;font-size:12px;color:#666">Sent to {{email}} because you came to the OpenClaw Meetup.</p>
+<p style="max-width:520px;margin:16px auto 0;font-size:12px;color:#666">Sent to {{email}} because you came to the OpenClaw Meetup.
+<a href="{{unsubscribe_url}}" style="color:#666">Send me no more mails</a></p>
 </body>
 </html>
 $html$, '{}'),
@@ -39,7 +40,8 @@ $html$, '{}'),
 <p>One request: when you cannot come, give your place back. Thirty-three people were waiting for one.</p>
 <p>Until next time,<br>the OpenClaw Meetups team</p>
 </div>
-<p style="max-width:520px;margin:16px auto 0;font-size:12px;color:#666">Sent to {{email}} because you were registered for the OpenClaw Meetup.</p>
+<p style="max-width:520px;margin:16px auto 0;font-size:12px;color:#666">Sent to {{email}} because you were registered for the OpenClaw Meetup.
+<a href="{{unsubscribe_url}}" style="color:#666">Send me no more mails</a></p>
 </body>
 </html>
 $html$, '{}'),
@@ -54,7 +56,8 @@ $html$, '{}'),
 <p style="margin:24px 0"><a href="https://tally.so/r/J964LY?name={{name}}&email={{email}}" style="display:inline-block;padding:12px 20px;background:#c2410c;color:#fff;text-decoration:none;border-radius:6px">Tell us which days suit you</a></p>
 <p>Thank you for your patience,<br>the OpenClaw Meetups team</p>
 </div>
-<p style="max-width:520px;margin:16px auto 0;font-size:12px;color:#666">Sent to {{email}} because you are on the waitlist of the OpenClaw Meetup.</p>
+<p style="max-width:520px;margin:16px auto 0;font-size:12px;color:#666">Sent to {{email}} because you are on the waitlist of the OpenClaw Meetup.
+<a href="{{unsubscribe_url}}" style="color:#666">Send me no more mails</a></p>
 </body>
 </html>
 $html$, '{}')

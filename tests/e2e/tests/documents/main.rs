@@ -91,6 +91,11 @@ async fn run(document: &Document, db: &Db) -> Result<Vec<String>, String> {
 async fn load_meetup(db: &Db, relay: SocketAddr) {
     // The template of the other tests would turn up in hints.
     db.run("delete from campaign.email_templates").await;
+    // As `make up` sets it.
+    db.run(
+        "insert into campaign.setting (name, value) values ('public_url', 'http://127.0.0.1:8080')",
+    )
+    .await;
     for folder in ["sql/meetup", "sql/meetup/demo"] {
         let mut scripts: Vec<PathBuf> = fs::read_dir(root().join(folder))
             .unwrap()
