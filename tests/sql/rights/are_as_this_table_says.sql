@@ -87,6 +87,7 @@ insert into expected (name, admin, operator, runner, reader) values
 insert into expected (name, admin, operator, runner, reader, server) values
   ('act_as',               '', '', '', '', 'x'),
   ('click_url',            'x', '', '', '', 'x'),
+  ('now',                  'x', 'x', 'x', 'x', 'x'),
   ('record_click',         'x', '', '', '', 'x'),
   ('record_events',        'x', '', '', '', 'x'),
   ('record_open',          'x', '', '', '', 'x'),
