@@ -19,7 +19,6 @@ insert into expected (name, admin, operator, runner, reader) values
   ('job_spec',             '', '', 'x', ''),
   ('judge_reply',          'x', 'x', '', 'x'),
   ('list_integrations',    '', '', 'x', ''),
-  ('now',                  'x', 'x', 'x', 'x'),
   ('pause_campaign',       'x', 'x', '', ''),
   ('plan_campaign',        'x', 'x', '', ''),
   ('preview',              'x', 'x', '', 'x'),
