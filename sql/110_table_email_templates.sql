@@ -19,5 +19,5 @@ comment on table campaign.email_templates is
 'Mails to be personalised. Checked when saved: a syntax error or an unknown variable is refused with its line and column (CP009).';
 comment on column campaign.email_templates.text is 'Plain-text part; null: made from the HTML.';
 comment on column campaign.email_templates.variables is
-'Names that the template may use beside first_name, name and email. The segment''s vars must have them.';
+'Names that the template may use beside first_name, name, email and unsubscribe_url (where the recipient unsubscribes). The segment''s vars must have them.';
 comment on column campaign.email_templates.version is 'Rises with each change of content. A campaign keeps the version with which it started.';

@@ -27,7 +27,7 @@ begin
       errcode = 'CP009',
       message = format('template %s: %s', new.slug, v_problem ->> 'message'),
       detail = format('%s, line %s, column %s.', v_problem ->> 'part', v_problem ->> 'line', v_problem ->> 'column'),
-      hint = coalesce(v_problem ->> 'hint', 'Variables are first_name, name, email, and those listed in the column "variables".');
+      hint = coalesce(v_problem ->> 'hint', 'Variables are first_name, name, email, unsubscribe_url, and those listed in the column "variables".');
   end if;
   if tg_op = 'UPDATE' then
     if (new.subject, new.html, new.text, new.variables) is distinct from (old.subject, old.html, old.text, old.variables) then

@@ -1,5 +1,12 @@
 -- What makes a mail beside its recipient. The campaign's config wins over the integration's, header by header.
-create function campaign._message_spec(p_integration jsonb, p_job jsonb, p_version campaign.template_version, p_subject text)
+create function campaign._message_spec(
+  p_integration jsonb,
+  p_job jsonb,
+  p_version campaign.template_version,
+  p_subject text,
+  p_segment text,
+  p_public_url text
+)
 returns jsonb
 language sql
 stable
@@ -20,6 +27,8 @@ as $$
         where not exists (
           select from jsonb_object_keys(nullif(p_job -> 'headers', 'null')) k where lower(k) = lower(i.key))
       ) h),
+    'segment', p_segment,
+    'public_url', p_public_url,
     'template', jsonb_build_object(
       'version', p_version.version,
       'subject', p_subject,

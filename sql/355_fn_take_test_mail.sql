@@ -31,7 +31,8 @@ begin
   end if;
 
   return query
-    select m.id, m.integration_id, m.email, m.vars, campaign._message_spec(i.config, '{}', v, v.subject), m.created_at
+    select m.id, m.integration_id, m.email, m.vars, campaign._message_spec(i.config, '{}', v, v.subject, 'test',
+        (select s.value from campaign.setting s where s.name = 'public_url')), m.created_at
     from campaign.test_mail m
     join campaign.email_integrations i on i.id = m.integration_id
     join campaign.template_version v on v.template_id = m.template_id and v.version = m.template_version

@@ -94,7 +94,7 @@ begin
       errcode = 'CP009',
       message = format('subject: %s', v_problem ->> 'message'),
       detail = format('%s, line %s, column %s.', v_problem ->> 'part', v_problem ->> 'line', v_problem ->> 'column'),
-      hint = coalesce(v_problem ->> 'hint', 'Variables are first_name, name, email, and those declared by the template.');
+      hint = coalesce(v_problem ->> 'hint', 'Variables are first_name, name, email, unsubscribe_url, and those declared by the template.');
   end if;
   needed := array_remove(
     campaign._template_variables(subject, template.html, template.text, template.variables), 'email');

@@ -25,7 +25,11 @@ begin
   perform campaign._check_fit(1, campaign._vars_are_broken(preview.vars)::integer, 0, null);
   return query
     select r.subject, r.html, r.text
-    from campaign._render(v_template.subject, v_template.html, v_template.text, v_template.variables, preview.email, preview.vars) r;
+    from campaign.template_version v
+    cross join lateral campaign._render(v.subject, v.html, v.text, v.variables, preview.email,
+      coalesce((select s.value from campaign.setting s where s.name = 'public_url'), 'https://unsubscribe.invalid') || '/unsubscribe?t=preview',
+      preview.vars) r
+    where v.template_id = v_template.id and v.version = v_template.version;
 exception
   when invalid_parameter_value then
     get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;

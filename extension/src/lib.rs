@@ -9,14 +9,14 @@
 )]
 
 use message::reply::{Answer, Phase};
-use message::template::{Source, Template};
+use message::template::{Recipient, Source, Template};
 use message::token::{Key, Kind, Token};
 use message::verdict::{RuleRow, Rules};
-use message::{address, agent, header};
+use message::{address, agent, header, links};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{JsonB, function_name};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 ::pgrx::pg_module_magic!(name, version);
 
@@ -30,6 +30,8 @@ extension_sql!(
         check_template,
         template_variables,
         render,
+        link_url,
+        link_count,
         check_smtp_rule,
         judge_reply,
         read_token,
@@ -89,7 +91,9 @@ fn template_variables(
     Ok(template.used().to_vec())
 }
 
-/// A template as one recipient gets it. Error 22023 if it is not sound, or if `vars` lacks a variable that it reads.
+/// A template as one recipient gets it, its links as the author wrote them. unsubscribe_url: null if there is none. Error 22023 if the
+/// template is not sound, or if a variable that it reads has no value.
+#[expect(clippy::too_many_arguments, reason = "those of the SQL function")]
 #[pg_extern(name = "_render", immutable, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
 fn render(
@@ -98,6 +102,7 @@ fn render(
     body_text: Option<&str>,
     variables: Option<Vec<Option<String>>>,
     email: Option<&str>,
+    unsubscribe_url: Option<&str>,
     vars: Option<JsonB>,
 ) -> Result<
     TableIterator<
@@ -112,18 +117,78 @@ fn render(
 > {
     let variables = names(variables)?;
     let template = compile(&source(subject, html, body_text, &variables)?)?;
-    let email = required("email", email)?;
-    let Value::Object(vars) = required("vars", vars)?.0 else {
-        return Err(invalid("vars must be a JSON object"));
-    };
-    let rendered = template.render(email, &vars).map_err(|error| {
-        invalid("the template cannot be rendered").set_detail(error.to_string())
-    })?;
+    let rendered = template
+        .render(&Recipient {
+            email: required("email", email)?,
+            unsubscribe_url,
+            vars: &object("vars", vars)?,
+        })
+        .map_err(|error| {
+            invalid("the template cannot be rendered").set_detail(error.to_string())
+        })?;
     Ok(TableIterator::once((
         rendered.subject,
         rendered.html,
         rendered.text,
     )))
+}
+
+/// The URL behind link number n, from 1, of the message that one recipient got; null if it has none. html: as in template_version.
+/// unsubscribe_url: any that begins with public_url. Error 22023 as _render.
+#[expect(clippy::too_many_arguments, reason = "those of the SQL function")]
+#[pg_extern(name = "_link_url", immutable, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn link_url(
+    html: Option<&str>,
+    variables: Option<Vec<Option<String>>>,
+    email: Option<&str>,
+    unsubscribe_url: Option<&str>,
+    vars: Option<JsonB>,
+    public_url: Option<&str>,
+    link: Option<i32>,
+) -> Result<Option<String>, ErrorReport> {
+    let html = html_of(html, variables, email, unsubscribe_url, vars)?;
+    let link = usize::try_from(required("link", link)?).unwrap_or_default();
+    links::url(&html, required("public_url", public_url)?, link).map_err(no_links)
+}
+
+/// How many links the message has that one recipient got. Arguments and errors as of _link_url.
+#[pg_extern(name = "_link_count", immutable, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn link_count(
+    html: Option<&str>,
+    variables: Option<Vec<Option<String>>>,
+    email: Option<&str>,
+    unsubscribe_url: Option<&str>,
+    vars: Option<JsonB>,
+    public_url: Option<&str>,
+) -> Result<i32, ErrorReport> {
+    let html = html_of(html, variables, email, unsubscribe_url, vars)?;
+    let count = links::count(&html, required("public_url", public_url)?).map_err(no_links)?;
+    i32::try_from(count).map_err(|error| no_links(error.to_string()))
+}
+
+/// The HTML part that one recipient got, before its links were rewritten.
+fn html_of(
+    html: Option<&str>,
+    variables: Option<Vec<Option<String>>>,
+    email: Option<&str>,
+    unsubscribe_url: Option<&str>,
+    vars: Option<JsonB>,
+) -> Result<String, ErrorReport> {
+    let variables = names(variables)?;
+    let template = compile(&source(Some(""), html, Some(""), &variables)?)?;
+    template
+        .html(&Recipient {
+            email: required("email", email)?,
+            unsubscribe_url,
+            vars: &object("vars", vars)?,
+        })
+        .map_err(|error| no_links(error.to_string()))
+}
+
+fn no_links(why: String) -> ErrorReport {
+    invalid("the links cannot be found").set_detail(why)
 }
 
 /// What is wrong with a rule about SMTP replies, in words; null if it is sound.
@@ -270,6 +335,13 @@ fn compile(source: &Source<'_>) -> Result<Template, ErrorReport> {
             None => report,
         }
     })
+}
+
+fn object(what: &str, value: Option<JsonB>) -> Result<Map<String, Value>, ErrorReport> {
+    match required(what, value)?.0 {
+        Value::Object(object) => Ok(object),
+        _ => Err(invalid(format!("{what} must be a JSON object"))),
+    }
 }
 
 fn required<T>(what: &str, value: Option<T>) -> Result<T, ErrorReport> {

@@ -14,6 +14,7 @@ use lol_html::{RewriteStrSettings, doc_comments, doc_text, element, rewrite_str}
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, State};
 
+use crate::markup::{self, conditional};
 use crate::tags::{Piece, pieces};
 
 /// Where a value is printed.
@@ -190,29 +191,23 @@ impl Finder<'_> {
         }
     }
 
-    /// Outlook reads what is inside `<!--[if …]>…<![endif]-->`.
     fn comment(&self, part: Range<usize>, text: &str) -> Result<(), RewritingError> {
         self.text(part.clone());
-        let (Some(offset), true) = (self.html[part.clone()].find(text), text.starts_with("[if"))
-        else {
-            return Ok(());
-        };
-        match text.find("]>") {
-            Some(end) => {
-                let start = part.start + offset;
-                self.document(start + end + 2..start + text.len())
-            }
+        match conditional(self.html, part, text) {
+            Some(content) => self.document(content),
             None => Ok(()),
         }
     }
 
     fn attribute(&self, base: usize, attribute: &Attribute<'_>) {
-        let Some(location) = attribute.value_source_location() else {
+        let Some(markup::Value {
+            at: value,
+            is_quoted,
+        }) = markup::value(self.html, base, attribute)
+        else {
             return;
         };
-        let value = base + location.bytes().start..base + location.bytes().end;
-        let quoted = self.html[..value.start].ends_with(['"', '\'']);
-        let elsewhere = if quoted { Place::Text } else { Place::Tag };
+        let elsewhere = if is_quoted { Place::Text } else { Place::Tag };
         let mut places = self.places.borrow_mut();
         if !URL_ATTRIBUTES.contains(&attribute.name().as_str()) {
             for (at, _) in self.tags_in(&value) {
@@ -299,6 +294,18 @@ fn encode(
     };
     state.consume_fuel(encoded.len() as u64 / 64)?;
     Ok(Value::from_safe_string(encoded))
+}
+
+/// A URL of our own, which stays readable where it needs no encoding.
+pub(crate) fn url(url: &str) -> Value {
+    if url
+        .bytes()
+        .all(|byte| is_unreserved(byte) || b"%:/?=[]".contains(&byte))
+    {
+        Value::from_safe_string(url.to_owned())
+    } else {
+        Value::from(url)
+    }
 }
 
 /// A null is a value that is missing, never the word "none".

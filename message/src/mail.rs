@@ -18,14 +18,14 @@ const ENCODED_TEXT: usize = 60;
 /// Longest word left as it is: lettre folds between words only, and RFC 5322 section 2.1.1 sets 998 for a line.
 const MAX_WORD: usize = 200;
 
-/// Who the message is from, and what its sender wants in its header.
+/// Who the message is from, and what else is in its header.
 #[derive(Debug, Clone, Copy)]
 pub struct Sender<'a> {
     pub email: &'a str,
     pub name: Option<&'a str>,
     /// Where answers go (RFC 5322 section 3.6.2); `None` = to `email`.
     pub reply_to: Option<&'a str>,
-    /// Fields of the sender's own, see [`header::fault`].
+    /// Further fields, see [`header::fault`] and [`header::bulk`].
     pub headers: &'a BTreeMap<String, String>,
 }
 
@@ -69,10 +69,13 @@ pub enum BuildError {
 
 /// Builds the message as it goes over the wire after DATA, without dot-stuffing: multipart/alternative, text first,
 /// CRLF line ends, ASCII only. The same arguments give the same bytes.
+///
+/// `unsubscribe_url` is what mail programs post to when their user unsubscribes (RFC 8058).
 pub fn build(
     sender: &Sender<'_>,
     to: &str,
     rendered: &Rendered,
+    unsubscribe_url: Option<&str>,
     identity: &Identity,
 ) -> Result<Vec<u8>, BuildError> {
     let from: Address = sender.email.parse().map_err(|_| BuildError::Sender)?;
@@ -100,6 +103,10 @@ pub fn build(
     }
     for (name, value) in sender.headers {
         builder = builder.raw_header(custom(name, value)?);
+    }
+    let has_own = (sender.headers.keys()).any(|n| n.eq_ignore_ascii_case(header::UNSUBSCRIBE));
+    if let Some(url) = unsubscribe_url.filter(|_| !has_own) {
+        builder = builder.raw_header(custom(header::UNSUBSCRIBE, &format!("<{url}>"))?);
     }
     let message = builder
         .multipart(

@@ -13,7 +13,10 @@ use crate::tags::{Piece, Spanned, pieces};
 use crate::text;
 
 /// Variables that every template may use, besides the declared ones.
-const STANDARD: [&str; 3] = ["email", "first_name", "name"];
+const STANDARD: [&str; 4] = ["email", "first_name", "name", "unsubscribe_url"];
+
+/// Those of them that are what they are, whatever the audience says.
+const OWN: [&str; 2] = ["email", "unsubscribe_url"];
 
 /// Bounds time and size of one rendered part: a unit is an instruction or 64 bytes of output, so about 3 MB.
 const FUEL: u64 = 50_000;
@@ -52,7 +55,7 @@ pub struct Source<'a> {
     pub html: &'a str,
     /// `None` = the text part is made from the HTML.
     pub text: Option<&'a str>,
-    /// Declared variables, besides `first_name`, `name` and `email`.
+    /// Declared variables, besides the standard ones.
     pub variables: &'a [String],
 }
 
@@ -85,6 +88,35 @@ pub struct Rendered {
     pub subject: String,
     pub html: String,
     pub text: String,
+}
+
+/// Whom a message is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient<'a> {
+    pub email: &'a str,
+    /// `None` = there is no such page.
+    pub unsubscribe_url: Option<&'a str>,
+    /// Values of the other variables. A null counts as missing, and a variable that is missing where it is printed is
+    /// an error.
+    pub vars: &'a Map<String, serde_json::Value>,
+}
+
+impl Recipient<'_> {
+    fn context(&self) -> Value {
+        let own = [
+            ("email", Some(Value::from(self.email))),
+            ("unsubscribe_url", self.unsubscribe_url.map(context::url)),
+        ];
+        Value::from_pairs(
+            (self.vars.iter())
+                .filter(|(name, value)| !value.is_null() && !OWN.contains(&name.as_str()))
+                .map(|(name, value)| (name.as_str(), Value::from(Serde(value))))
+                .chain(
+                    own.into_iter()
+                        .filter_map(|(name, value)| Some((name, value?))),
+                ),
+        )
+    }
 }
 
 /// A compiled template.
@@ -135,19 +167,9 @@ impl Template {
         &self.used
     }
 
-    /// Renders the parts for one recipient. `email` is the variable of that name, whatever `vars` says; a null counts
-    /// as missing, and a variable that is missing where it is printed is an error.
-    pub fn render(
-        &self,
-        email: &str,
-        vars: &Map<String, serde_json::Value>,
-    ) -> Result<Rendered, RenderError> {
-        let context = Value::from_pairs(
-            vars.iter()
-                .filter(|(name, value)| !value.is_null() && *name != "email")
-                .map(|(name, value)| (name.as_str(), Value::from(Serde(value))))
-                .chain([("email", Value::from(email))]),
-        );
+    /// Renders the parts for one recipient.
+    pub fn render(&self, to: &Recipient<'_>) -> Result<Rendered, RenderError> {
+        let context = to.context();
         let subject = self.part(Part::Subject, &context)?;
         let html = self.part(Part::Html, &context)?;
         let text = if self.has_text {
@@ -164,6 +186,11 @@ impl Template {
             html,
             text,
         })
+    }
+
+    /// The HTML part alone.
+    pub fn html(&self, to: &Recipient<'_>) -> Result<String, RenderError> {
+        self.part(Part::Html, &to.context())
     }
 
     fn part(&self, part: Part, context: &Value) -> Result<String, RenderError> {

@@ -47,6 +47,16 @@ impl Key {
         }
         Hmac::new_from_slice(secret).ok().map(Key)
     }
+
+    /// Of a secret in hexadecimal digits.
+    pub fn from_hex(digits: &str) -> Option<Key> {
+        let byte = |pair: &[u8]| {
+            let (high, low) = (char::from(*pair.first()?), char::from(*pair.get(1)?));
+            Some((high.to_digit(16)? << 4 | low.to_digit(16)?) as u8)
+        };
+        let secret: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
+        Key::new(&secret?)
+    }
 }
 
 /// A token as it came: well formed, of unknown origin.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use message::template::{Source, Template};
+use message::template::{Recipient, Source, Template};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,11 @@ fn html(html: &str, value: Value) -> String {
         variables: &variables,
     })
     .unwrap()
-    .render("agustin@example.com", &vars(value))
+    .render(&Recipient {
+        email: "agustin@example.com",
+        unsubscribe_url: Some("https://mail.example.org/unsubscribe?t=AQ_-"),
+        vars: &vars(value),
+    })
     .unwrap()
     .html
 }

@@ -42,7 +42,7 @@ fn built(name: Option<&str>, rendered: &Rendered) -> Vec<u8> {
         name,
         ..sender(&NO_HEADERS)
     };
-    build(&sender, "ana@example.com", rendered, &identity()).unwrap()
+    build(&sender, "ana@example.com", rendered, None, &identity()).unwrap()
 }
 
 fn assert_wire_form(bytes: &[u8]) {
@@ -115,7 +115,7 @@ fn another_recipient_has_another_message_id_and_boundary() {
         pos: 43,
         ..identity()
     };
-    let bytes = build(&sender, "ana@example.com", &rendered("s"), &other).unwrap();
+    let bytes = build(&sender, "ana@example.com", &rendered("s"), None, &other).unwrap();
     let text = String::from_utf8(bytes).unwrap();
     assert!(
         text.contains("boundary=\"=_00000000000000000000000000001234.43\""),
@@ -200,6 +200,7 @@ fn wrong_addresses_are_refused_without_naming_them() {
             },
             to,
             &rendered("s"),
+            None,
             &identity(),
         )
     };
@@ -222,7 +223,13 @@ fn built_with(headers: &[(&str, &str)], reply_to: Option<&str>) -> Result<Vec<u8
         reply_to,
         ..sender(&headers)
     };
-    build(&sender, "ana@example.com", &rendered("s"), &identity())
+    build(
+        &sender,
+        "ana@example.com",
+        &rendered("s"),
+        None,
+        &identity(),
+    )
 }
 
 #[test]

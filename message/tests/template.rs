@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use message::template::{Part, RenderError, Rendered, Source, Template, TemplateError};
+use message::template::{Part, Recipient, RenderError, Rendered, Source, Template, TemplateError};
 use serde_json::{Map, Value, json};
 
 fn compile(subject: &str, html: &str, text: Option<&str>) -> Result<Template, TemplateError> {
@@ -20,7 +20,11 @@ fn error(html: &str) -> TemplateError {
 
 fn render(template: &Template, vars: Value) -> Result<Rendered, RenderError> {
     let vars: Map<String, Value> = vars.as_object().cloned().unwrap();
-    template.render("ana@example.com", &vars)
+    template.render(&Recipient {
+        email: "ana@example.com",
+        unsubscribe_url: None,
+        vars: &vars,
+    })
 }
 
 #[test]
@@ -39,7 +43,7 @@ fn an_unknown_variable_is_named_with_its_place_and_the_nearest_name() {
 fn without_a_near_name_the_hint_lists_the_variables() {
     assert_eq!(
         error("{{ company }}").hint.as_deref(),
-        Some("The variables are city, email, first_name, items, name.")
+        Some("The variables are city, email, first_name, items, name, unsubscribe_url.")
     );
 }
 

@@ -43,6 +43,22 @@ fn a_short_secret_makes_no_key() {
 }
 
 #[test]
+fn a_secret_may_be_written_in_hexadecimal_digits() {
+    let key = Key::from_hex(&"0aF1".repeat(16)).unwrap();
+    let same = Key::new(&[0x0a, 0xf1].repeat(16)).unwrap();
+    assert_eq!(click().sign(&key), click().sign(&same));
+    for wrong in [
+        "07".repeat(31),
+        "7".repeat(65),
+        "0g".repeat(32),
+        "é".repeat(32),
+        "+1".repeat(32),
+    ] {
+        assert!(Key::from_hex(&wrong).is_none(), "{wrong}");
+    }
+}
+
+#[test]
 fn another_key_does_not_verify() {
     let other = Key::new(&[8; 32]).unwrap();
     assert_eq!(read(&click().sign(&other), &key()), None);

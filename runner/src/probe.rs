@@ -135,7 +135,8 @@ fn mail(relay: &IntegrationSpec, email: &str) -> Result<Mail, String> {
             .to_owned(),
         text: "This mail was sent to try an integration of pg_campaign. It works.\n".to_owned(),
     };
-    let content = build(&sender, email, &rendered, &identity).map_err(|error| error.to_string())?;
+    let content =
+        build(&sender, email, &rendered, None, &identity).map_err(|error| error.to_string())?;
     let parse = |address: &str| {
         (address.parse()).map_err(|_| format!("{address} is not an address that can be mailed"))
     };

@@ -83,12 +83,25 @@ pub struct Chunk {
 #[derive(Debug, Clone, Deserialize)]
 pub struct JobSpec {
     pub id: Uuid,
+    pub job_no: i64,
     pub integration_id: Uuid,
     /// Connections of one runner.
     pub concurrency: usize,
     /// Bound on passed positions without a recorded outcome, per lease.
     pub window: usize,
     pub message: MessageSpec,
+    /// `None` = its messages have no links of ours.
+    pub links: Option<LinksSpec>,
+}
+
+/// What makes the links in a job's messages.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LinksSpec {
+    pub key_id: u32,
+    /// Hexadecimal.
+    pub key: Secret,
+    pub track_opens: bool,
+    pub track_clicks: bool,
 }
 
 /// What makes a message beside its recipient.
@@ -98,6 +111,9 @@ pub struct MessageSpec {
     pub from_name: Option<String>,
     pub reply_to: Option<String>,
     pub headers: BTreeMap<String, String>,
+    pub segment: String,
+    /// Where our links begin. `None` = there are none.
+    pub public_url: Option<String>,
     pub template: TemplateSpec,
 }
 

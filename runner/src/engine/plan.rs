@@ -1,15 +1,19 @@
 //! What the messages of a job have in common, made once and shared by its workers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use message::header::{Campaign, bulk};
+use message::links::{Links, unsubscribe_url};
 use message::mail::{Identity, Sender};
-use message::template::{Source, Template};
+use message::template::{Recipient, Source, Template};
+use message::token::Key;
 use message::verdict::{RuleError, Rules};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::smtp::Mail;
-use crate::storage::{IntegrationSpec, JobSpec, MessageSpec, Recipient};
+use crate::storage::{self, IntegrationSpec, JobSpec, LinksSpec, MessageSpec};
 
 pub struct Plan {
     pub relay: Arc<IntegrationSpec>,
@@ -33,12 +37,12 @@ impl Plan {
             concurrency: job.concurrency,
             window: job.window,
             job_id: job.id,
-            letter: Letter::new(job.message),
+            letter: Letter::of_job(job),
         })
     }
 
     /// The message for one recipient: the same bytes in every attempt. The error is for `attempt.detail`.
-    pub fn mail(&self, to: &Recipient) -> Result<Mail, String> {
+    pub fn mail(&self, to: &storage::Recipient) -> Result<Mail, String> {
         let identity = Identity {
             job_id: self.job_id,
             pos: to.pos.unsigned_abs(),
@@ -51,13 +55,47 @@ impl Plan {
 /// A message without its recipient.
 pub struct Letter {
     message: MessageSpec,
+    headers: BTreeMap<String, String>,
+    ours: Ours,
     /// A template that does not compile fails each of its recipients: it was checked when it was saved, so only
     /// another version of the check can get here.
     template: Result<Template, String>,
 }
 
+/// Which links of ours a message has.
+enum Ours {
+    None,
+    /// To a page that says that it is a test.
+    Test {
+        unsubscribe_url: String,
+    },
+    All(Links),
+    /// Like a template that does not compile.
+    Broken(&'static str),
+}
+
 impl Letter {
-    pub fn new(message: MessageSpec) -> Letter {
+    pub fn of_job(job: JobSpec) -> Letter {
+        let ours = match (&job.message.public_url, job.links) {
+            (Some(public_url), Some(spec)) => links(public_url, job.job_no, &spec),
+            _ => Ours::None,
+        };
+        let id = job.id.simple().to_string();
+        Letter::new(job.message, &id[..12], ours)
+    }
+
+    /// Of a mail that belongs to no job.
+    pub fn of_test(message: MessageSpec) -> Letter {
+        let ours = match &message.public_url {
+            Some(public_url) => Ours::Test {
+                unsubscribe_url: unsubscribe_url(public_url, "test"),
+            },
+            None => Ours::None,
+        };
+        Letter::new(message, "test", ours)
+    }
+
+    fn new(message: MessageSpec, id: &str, ours: Ours) -> Letter {
         let source = &message.template;
         let template = Template::compile(&Source {
             subject: &source.subject,
@@ -66,7 +104,18 @@ impl Letter {
             variables: &source.variables,
         })
         .map_err(|error| error.to_string());
-        Letter { message, template }
+        let campaign = Campaign {
+            from_email: &message.from_email,
+            id,
+            segment: &message.segment,
+            has_unsubscribe: message.public_url.is_some(),
+        };
+        Letter {
+            headers: bulk(&campaign, &message.headers),
+            message,
+            ours,
+            template,
+        }
     }
 
     /// The same arguments give the same bytes.
@@ -79,17 +128,36 @@ impl Letter {
         let template = self.template.as_ref().map_err(Clone::clone)?;
         let address =
             message::address::fold(email).ok_or("the recipient's address is not valid")?;
-        let rendered = template
-            .render(email, vars)
+        let unsubscribe_url = match &self.ours {
+            Ours::None => None,
+            Ours::Test { unsubscribe_url } => Some(unsubscribe_url.clone()),
+            Ours::All(links) => Some(links.unsubscribe_url(identity.pos)),
+            Ours::Broken(why) => return Err((*why).to_owned()),
+        };
+        let mut rendered = template
+            .render(&Recipient {
+                email,
+                unsubscribe_url: unsubscribe_url.as_deref(),
+                vars,
+            })
             .map_err(|error| error.to_string())?;
+        if let Ours::All(links) = &self.ours {
+            rendered.html = links.tracked(rendered.html, identity.pos)?;
+        }
         let sender = Sender {
             email: &self.message.from_email,
             name: self.message.from_name.as_deref(),
             reply_to: self.message.reply_to.as_deref(),
-            headers: &self.message.headers,
+            headers: &self.headers,
         };
-        let content = message::mail::build(&sender, &address, &rendered, identity)
-            .map_err(|error| error.to_string())?;
+        let content = message::mail::build(
+            &sender,
+            &address,
+            &rendered,
+            unsubscribe_url.as_deref(),
+            identity,
+        )
+        .map_err(|error| error.to_string())?;
         let parse = |address: &str| address.parse().map_err(|_| "an address is not valid");
         Ok(Mail {
             from: parse(sender.email)?,
@@ -97,4 +165,18 @@ impl Letter {
             content,
         })
     }
+}
+
+fn links(public_url: &str, job_no: i64, spec: &LinksSpec) -> Ours {
+    let Some(key) = Key::from_hex(spec.key.reveal()) else {
+        return Ours::Broken("the key that signs its links is none");
+    };
+    Ours::All(Links {
+        public_url: public_url.to_owned(),
+        key,
+        key_id: spec.key_id,
+        job_no: job_no.unsigned_abs(),
+        track_opens: spec.track_opens,
+        track_clicks: spec.track_clicks,
+    })
 }

@@ -145,10 +145,11 @@ async fn attempt(
         pos: 1,
         date: mail.created_at,
     };
-    let content = match Letter::new(mail.message.clone()).mail(&mail.email, &mail.vars, &identity) {
-        Ok(content) => content,
-        Err(why) => return Some(lost(Outcome::Failed, Phase::Render, why)),
-    };
+    let content =
+        match Letter::of_test(mail.message.clone()).mail(&mail.email, &mail.vars, &identity) {
+            Ok(content) => content,
+            Err(why) => return Some(lost(Outcome::Failed, Phase::Render, why)),
+        };
     let rules = match Rules::compile(&relay.rules) {
         Ok(rules) => rules,
         Err(error) => return Some(lost(Outcome::Failed, Phase::Render, error.to_string())),

@@ -70,6 +70,7 @@ fn plan_of_revision(revision: i64) -> Arc<Plan> {
     let text = |text: &str| text.to_owned();
     let job = JobSpec {
         id: Uuid::nil(),
+        job_no: 1,
         integration_id: Uuid::nil(),
         concurrency: 2,
         window: WINDOW,
@@ -78,6 +79,8 @@ fn plan_of_revision(revision: i64) -> Arc<Plan> {
             from_name: None,
             reply_to: None,
             headers: Default::default(),
+            segment: text("all"),
+            public_url: None,
             template: TemplateSpec {
                 subject: text("s"),
                 html: text("h"),
@@ -85,6 +88,7 @@ fn plan_of_revision(revision: i64) -> Arc<Plan> {
                 variables: vec![],
             },
         },
+        links: None,
     };
     let relay = IntegrationSpec {
         revision,

@@ -1,0 +1,126 @@
+//! Elements of a document and where they stand in it.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use html5ever::buffer_queue::BufferQueue;
+use html5ever::tokenizer::{Tag, Token, TokenSink, TokenSinkResult, Tokenizer};
+use lol_html::errors::RewritingError;
+use lol_html::html_content::{Attribute, Comment, Element};
+use lol_html::{HtmlRewriter, Settings, doc_comments, element};
+
+/// Which elements are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Those that every program sees.
+    Document,
+    /// Also those that only Outlook sees, inside `<!--[if …]>…<![endif]-->`.
+    Conditional,
+}
+
+/// Hands over each element that the selector names, with the byte at which its part of the document begins.
+pub(crate) fn elements(
+    html: &str,
+    scope: Scope,
+    selector: &str,
+    mut each: impl FnMut(usize, &mut Element<'_, '_>),
+) -> Result<(), RewritingError> {
+    let mut parts = Vec::from_iter(std::iter::once(0..html.len()));
+    while let Some(part) = parts.pop() {
+        let base = part.start;
+        let on_element = |element: &mut Element<'_, '_>| {
+            each(base, element);
+            Ok(())
+        };
+        let on_comment = |comment: &mut Comment<'_>| {
+            let at = comment.source_location().bytes();
+            parts.extend(conditional(
+                html,
+                base + at.start..base + at.end,
+                &comment.text(),
+            ));
+            Ok(())
+        };
+        // Ambiguous markup is no error: there is no browser to ask.
+        let mut settings = Settings::new()
+            .with_strict(false)
+            .append_element_content_handler(element!(selector, on_element));
+        if scope == Scope::Conditional {
+            settings = settings.append_document_content_handler(doc_comments!(on_comment));
+        }
+        let mut reader = HtmlRewriter::new(settings, |_: &[u8]| ());
+        reader.write(&html.as_bytes()[part])?;
+        reader.end()?;
+    }
+    Ok(())
+}
+
+/// What Outlook reads of a comment.
+pub(crate) fn conditional(html: &str, comment: Range<usize>, text: &str) -> Option<Range<usize>> {
+    if !text.starts_with("[if") {
+        return None;
+    }
+    let start = comment.start + html[comment].find(text)?;
+    let content = text.find("]>")? + 2;
+    Some(start + content..start + text.len())
+}
+
+/// A value in the source of a document.
+pub(crate) struct Value {
+    pub at: Range<usize>,
+    pub is_quoted: bool,
+}
+
+/// Where the value of an attribute stands, if it has one.
+pub(crate) fn value(html: &str, base: usize, attribute: &Attribute<'_>) -> Option<Value> {
+    let at = attribute.value_source_location()?.bytes();
+    let at = base + at.start..base + at.end;
+    Some(Value {
+        is_quoted: html[..at.start].ends_with(['"', '\'']),
+        at,
+    })
+}
+
+/// The value of an attribute as a browser reads it: with its character references resolved (WHATWG HTML 13.2.5.72).
+pub(crate) fn decoded(raw: &str) -> String {
+    let sink = FirstValue::default();
+    let tokenizer = Tokenizer::new(sink, Default::default());
+    let input = BufferQueue::default();
+    let tag = format!("<a href=\"{}\">", raw.replace('"', "&quot;"));
+    input.push_back(tag.as_str().into());
+    let _ = tokenizer.feed(&input);
+    tokenizer.end();
+    tokenizer.sink.0.into_inner()
+}
+
+#[derive(Default)]
+struct FirstValue(RefCell<String>);
+
+impl TokenSink for FirstValue {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        if let Token::TagToken(Tag { attrs, .. }) = token
+            && let Some(attribute) = attrs.first()
+        {
+            self.0.replace(attribute.value.to_string());
+        }
+        TokenSinkResult::Continue
+    }
+}
+
+/// As it can stand in an attribute, whatever its quotes.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
