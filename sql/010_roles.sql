@@ -8,7 +8,7 @@ begin
       execute pg_catalog.format('create role %I nologin', v_role);
     end if;
   end loop;
-  -- What it may do for others it does as one of the roles above (SET ROLE), never of itself.
+  -- Has the rights of a token for as long as it acts as that token's owner, never of itself.
   if not exists (select from pg_catalog.pg_roles r where r.rolname = 'campaign_server') then
     create role campaign_server nologin noinherit;
   end if;
@@ -21,5 +21,5 @@ comment on role campaign_owner is 'Owns the objects of pg_campaign, so that its 
 comment on role campaign_admin is 'pg_campaign: templates, segments, integrations, and all that an operator may do.';
 comment on role campaign_operator is 'pg_campaign: starts, pauses, resumes, cancels campaigns.';
 comment on role campaign_runner is 'pg_campaign: the calls of a runner (claim, report, …) and nothing else.';
-comment on role campaign_server is 'pg_campaign: campaign-runner serve. Records what readers do; all else it does as reader, operator or admin, by the token of whoever asks.';
 comment on role campaign_reader is 'pg_campaign: reads campaigns, progress and outcomes.';
+comment on role campaign_server is 'pg_campaign: campaign-runner serve. Acts for the owners of API tokens, with their rights, and records what readers of mails do.';

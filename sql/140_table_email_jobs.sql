@@ -29,7 +29,7 @@ create table campaign.email_jobs (
   allow_repeat boolean not null default false,
   idempotency_key text,
   audience_frozen boolean not null default false,
-  created_by text not null default session_user,
+  created_by text not null default campaign._subject(),
   created_at timestamptz not null default campaign.now(),
   scheduled_at timestamptz,
   started_at timestamptz,
@@ -83,4 +83,4 @@ comment on column campaign.email_jobs.signing_key_id is 'Which key signs the lin
 comment on column campaign.email_jobs.dedupe_key is 'Who has mail of another campaign with the same key is left out. Default: event, segment, template.';
 comment on column campaign.email_jobs.allow_repeat is 'Whether it may mail those who have mail of another campaign with the same dedupe_key.';
 comment on column campaign.email_jobs.idempotency_key is 'The same key starts a campaign once.';
-comment on column campaign.email_jobs.created_by is 'Who started it: session user, or public key of the admin.';
+comment on column campaign.email_jobs.created_by is 'Who started it: the name of an API token, or the role that was logged in.';

@@ -5,7 +5,7 @@ create table campaign.test_mail (
   integration_id uuid not null references campaign.email_integrations (id) on delete cascade,
   email text not null,
   vars jsonb not null,
-  created_by text not null default session_user,
+  created_by text not null default campaign._subject(),
   created_at timestamptz not null default campaign.now(),
   runner_id uuid,
   outcome text,

@@ -2,7 +2,7 @@ create table campaign.integration_test (
   id uuid primary key default gen_random_uuid(),
   integration_id uuid not null references campaign.email_integrations (id) on delete cascade,
   email text not null,
-  created_by text not null default session_user,
+  created_by text not null default campaign._subject(),
   created_at timestamptz not null default campaign.now(),
   runner_id uuid,
   host text,

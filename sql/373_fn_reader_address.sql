@@ -6,8 +6,9 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_address inet := p_address::inet;
+  v_address inet;
 begin
+  v_address := p_address::inet;
   -- IPv4 as a socket for both writes it.
   if v_address << inet '::ffff:0.0.0.0/96' then
     v_address := inet '0.0.0.0' + (v_address - inet '::ffff:0.0.0.0');

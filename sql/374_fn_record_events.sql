@@ -96,7 +96,7 @@ begin
     ) n
     where n.links >= 3
   ),
-  burst as (
+  start as (
     select f.job_no, f.pos, f.at
     from fast f
     where f.links >= 5
@@ -115,11 +115,16 @@ begin
     ) a
     join fast f on f.job_no = a.job_no and f.pos = a.pos
     where f.links < 5 and f.links >= a.in_all
+  ),
+  burst as (
+    select s.job_no, s.pos, lower(r.seconds) as since, upper(r.seconds) as until
+    from (select t.job_no, t.pos, range_agg(tstzrange(t.at, t.at + interval '1 s', '[]')) as all_seconds from start t group by t.job_no, t.pos) s
+    cross join lateral unnest(s.all_seconds) as r (seconds)
   )
   update campaign.tracking_event t
   set agent = 'scanner'
   from burst b
-  where t.job_no = b.job_no and t.pos = b.pos and t.at between b.at and b.at + interval '1 s'
+  where t.job_no = b.job_no and t.pos = b.pos and t.at between b.since and b.until
     and t.kind in ('open', 'click') and t.agent <> 'scanner';
 
   return cardinality(v_events);

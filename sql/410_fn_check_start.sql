@@ -42,7 +42,7 @@ begin
       detail = 'It has 1 to 200 characters; whoever has mail of a campaign with the same dedupe_key is left out.',
       hint = 'Leave it out: event, segment and template make one.';
   end if;
-  dedupe_key := coalesce(p_dedupe_key, format('%s/%s/%s', coalesce(p_event_id::text, '-'), p_segment, template.id));
+  dedupe_key := coalesce(p_dedupe_key, campaign._default_dedupe_key(p_event_id, p_segment, template.id));
 
   -- As campaign_owner, not as the caller: who may write the setting must not borrow the rights of who starts campaigns.
   if p_event_id is not null and v_event_check is not null then
@@ -78,16 +78,7 @@ begin
     end if;
     audience_query := p_audience_query;
   else
-    select s.query into audience_query from campaign.segments s where s.name = p_segment;
-    if not found then
-      raise exception using
-        errcode = 'CP003',
-        message = format('there is no segment %L', p_segment),
-        detail = 'A segment is an audience by name: a row of campaign.segments.',
-        hint = coalesce(
-          (select 'Segments: ' || string_agg(s.name, ', ' order by s.name) || '.' from campaign.segments s),
-          'There is none yet: insert into campaign.segments (name, query) values (…), or use segment => ''custom'' with audience_query.');
-    end if;
+    audience_query := (campaign._find_segment(p_segment)).query;
   end if;
 
   if subject !~ '\S' then

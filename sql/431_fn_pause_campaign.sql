@@ -22,7 +22,7 @@ begin
   end if;
 
   update campaign.email_jobs j
-  set status = 'paused', status_reason = coalesce(nullif(btrim(pause_campaign.reason), ''), format('paused by %s', session_user))
+  set status = 'paused', status_reason = coalesce(nullif(btrim(pause_campaign.reason), ''), format('paused by %s', campaign._subject()))
   where j.job_no = v_job.job_no
   returning j.* into v_job;
   perform pg_notify('campaign_wake', '');

@@ -67,7 +67,12 @@ begin
       from found f
       join campaign.doubt d on d.job_no = f.job_no and d.pos = f.pos
       union all
-      select i.due, 4, 'to be tried again', null, null, null, null, null, case when i.chunk_no is null then 'not before this time' else 'as soon as a runner comes to it' end
+      select e.at, 4, e.kind, null, null, null, null, null,
+        coalesce(e.detail, nullif(concat_ws('; ', e.link_url, case when e.agent is not null then format('by %s (%s)', e.family, e.agent) end), ''))
+      from found f
+      join campaign.tracking_event e on e.job_no = f.job_no and e.pos = f.pos
+      union all
+      select i.due, 5, 'to be tried again', null, null, null, null, null, case when i.chunk_no is null then 'not before this time' else 'as soon as a runner comes to it' end
       from found f
       join campaign.retry_item i on i.job_no = f.job_no and i.pos = f.pos
     )
@@ -81,4 +86,4 @@ end
 $$;
 
 comment on function campaign.explain_recipient(uuid, text) is
-'What happened to one address in a campaign, in order of time: whether it is in the audience and in which state, or why it was left out; each attempt with phase, reply and what the rules made of it (verdict, class); each doubt and who decided it; what is still to come. CP001: no such campaign. CP008: no address.';
+'What happened to one address in a campaign, in order of time: whether it is in the audience and in which state, or why it was left out; each attempt with phase, reply and what the rules made of it (verdict, class); each doubt and who decided it; each open, click, unsubscribe, bounce and complaint; what is still to come. CP001: no such campaign. CP008: no address.';

@@ -34,6 +34,8 @@ as $$
     ('Record that a mail came back', 'select * from campaign.record_bounce(''ada@example.com'')'),
     ('Record that somebody called it spam', 'select * from campaign.record_complaint(''ada@example.com'')'),
     ('Sign new links with a new key', 'select campaign.rotate_signing_key()'),
+    ('Let somebody use the API', 'select token from campaign.create_api_token(''NAME'', ''operator'')  -- or ''reader'', ''admin'''),
+    ('… and no longer', 'select campaign.revoke_api_token(''NAME'')'),
     ('Do now what is due', 'select campaign.tick()'),
     ('Read the manual of a function', '\df+ campaign.start_campaign')
 $$;

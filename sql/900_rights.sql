@@ -25,6 +25,7 @@ grant usage on schema campaign to campaign_owner, campaign_admin, campaign_opera
 grant execute on function campaign.now() to campaign_server, campaign_admin, campaign_operator, campaign_runner, campaign_reader;
 grant campaign_reader to campaign_operator;
 grant campaign_operator to campaign_admin;
+-- So that it can become each of them; it inherits none.
 grant campaign_reader, campaign_operator, campaign_admin to campaign_server;
 
 grant select on campaign.email_jobs, campaign.email_templates, campaign.segments, campaign.suppressions,
@@ -35,10 +36,45 @@ grant execute on function campaign.check_campaign(uuid), campaign.explain_recipi
   campaign.judge_reply(text, text), campaign.help(), campaign.check_installation(), campaign._setting_interval(text) to campaign_reader;
 grant select (id, name, type, rate_limit, max_connections, daily_quota, is_default, revision, created_at) on campaign.email_integrations to campaign_reader;
 
+-- What they may do is decided by the functions and tables that they use.
+grant execute on function
+  campaign._api_limit(integer),
+  campaign._api_cursor(text),
+  campaign._api_job(campaign.email_jobs),
+  campaign._api_campaign(uuid),
+  campaign._api_campaigns(uuid, text, text, text, integer, text),
+  campaign._api_start(jsonb),
+  campaign._api_stats(uuid),
+  campaign._api_recipients(uuid, text, integer, text),
+  campaign._api_uncertain(uuid, integer, text),
+  campaign._api_resolve(uuid, text, text[], boolean),
+  campaign._api_template(text),
+  campaign._api_templates(integer, text),
+  campaign._api_create_template(jsonb),
+  campaign._api_update_template(text, jsonb),
+  campaign._api_preview(text, text, jsonb),
+  campaign._api_segments(),
+  campaign._api_segment_count(text, uuid, text, text[]),
+  campaign._api_suppressions(integer, text),
+  campaign._api_suppress(text, text),
+  campaign._api_unsuppress(text),
+  campaign._api_integrations(),
+  campaign._api_bounce(text, uuid, text, text),
+  campaign._api_complaint(text, uuid, text, text),
+  campaign._find_job(uuid),
+  campaign._find_template(text),
+  campaign._find_segment(text),
+  campaign._default_dedupe_key(uuid, text, uuid)
+to campaign_reader;
+
 -- Who asks to be left alone is heard at once.
 grant insert on campaign.suppressions to campaign_operator;
 grant insert, update, delete on campaign.email_templates, campaign.segments, campaign.suppressions, campaign.smtp_providers, campaign.smtp_rules to campaign_admin;
 grant select, insert, update, delete on campaign.email_integrations, campaign.setting to campaign_admin;
+grant execute on function campaign.add_integration(text, text, text, text, text, text, integer, text, text, boolean),
+  campaign.create_api_token(text, text), campaign.revoke_api_token(text) to campaign_admin;
+grant select on campaign.api_tokens to campaign_admin;
+grant execute on function campaign.act_as(text), campaign._token_owner(text) to campaign_server;
 -- The secret is nobody's.
 grant select (key_id, created_at, retired_at), update (retired_at) on campaign.signing_key to campaign_admin;
 grant execute on function campaign.rotate_signing_key() to campaign_admin;
@@ -50,7 +86,6 @@ grant execute on function
   campaign.record_unsubscribe(text, text, inet),
   campaign.unsubscribe_state(text)
 to campaign_server, campaign_admin;
-grant execute on function campaign.add_integration(text, text, text, text, text, text, integer, text, text, boolean) to campaign_admin;
 
 grant execute on function
   campaign.plan_campaign(text, text, uuid, text, jsonb, text, text, text[], text, boolean),

@@ -5,9 +5,12 @@ mod layer;
 #[expect(clippy::unwrap_used)]
 mod tests;
 
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ::axum::http::{HeaderValue, Uri};
 use ::config::{Config, ConfigError, ValueKind};
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -24,7 +27,9 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(12);
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-const DEFAULTS: [(&str, &str); 6] = [
+const MAX_RATE: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
+
+const DEFAULTS: [(&str, &str); 10] = [
     ("poll", "1s"),
     ("notify", "true"),
     ("log.format", "text"),
@@ -32,6 +37,10 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("log.level", "info,deadpool=off"),
     ("database.host", "127.0.0.1"),
     ("database.port", "5432"),
+    ("serve.listen", "127.0.0.1:8080"),
+    ("serve.forwarded", "false"),
+    ("serve.docs", "false"),
+    ("serve.rate", "50"),
 ];
 
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +51,21 @@ pub struct Settings {
     pub notify: bool,
     pub log: Log,
     pub database: Database,
+    pub serve: Serve,
+}
+
+/// Of the command `serve`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Serve {
+    pub listen: SocketAddr,
+    /// Whether the last entry of X-Forwarded-For is the client's address.
+    pub forwarded: bool,
+    /// The origin whose pages may call the API.
+    pub cors_origin: Option<HeaderValue>,
+    /// Whether the API's description is served.
+    pub docs: bool,
+    /// Requests a second of one client to the API.
+    pub rate: NonZeroU32,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -120,6 +144,29 @@ pub struct Flags {
     /// Filter of the crate tracing [env: CAMPAIGN_RUNNER_LOG_LEVEL, RUST_LOG] [default: info,deadpool=off]
     #[arg(long, value_name = "FILTER")]
     pub log_level: Option<String>,
+    #[arg(skip)]
+    pub serve: ServeFlags,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeFlags {
+    /// Address and port to listen on; plain HTTP, so others than this host come through a proxy that speaks TLS
+    /// [env: CAMPAIGN_RUNNER_LISTEN] [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Whether a proxy in front tells the client's address: the last entry of X-Forwarded-For is believed
+    /// [env: CAMPAIGN_RUNNER_FORWARDED] [default: false]
+    #[arg(long, value_name = "true|false")]
+    pub forwarded: Option<String>,
+    /// Origin whose pages may call the API from a browser [env: CAMPAIGN_RUNNER_CORS_ORIGIN] [default: none]
+    #[arg(long, value_name = "ORIGIN")]
+    pub cors_origin: Option<String>,
+    /// Whether /api/docs/ and /api/openapi.json describe the API [env: CAMPAIGN_RUNNER_DOCS] [default: false]
+    #[arg(long, value_name = "true|false")]
+    pub docs: Option<String>,
+    /// Requests a second of one client address to the API, four times that at once [env: CAMPAIGN_RUNNER_RATE] [default: 50]
+    #[arg(long, value_name = "NUMBER")]
+    pub rate: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -186,6 +233,13 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Settings, Refusa
             user: merged.get_if_set("database.user", text)?,
             name: merged.get_if_set("database.name", text)?,
             password: merged.password(environment)?,
+        },
+        serve: Serve {
+            listen: merged.get("serve.listen", address)?,
+            forwarded: merged.get("serve.forwarded", boolean)?,
+            cors_origin: merged.get_if_set("serve.cors_origin", origin)?,
+            docs: merged.get("serve.docs", boolean)?,
+            rate: merged.get("serve.rate", rate)?,
         },
     })
 }
@@ -275,6 +329,37 @@ fn port(value: &str) -> Result<u16, String> {
     match value.parse() {
         Ok(port @ 1..) => Ok(port),
         _ => Err("it must be a port number from 1 to 65535".to_owned()),
+    }
+}
+
+fn address(value: &str) -> Result<SocketAddr, String> {
+    value.parse().map_err(|_| {
+        r#"it must be an address with a port, as in "127.0.0.1:8080" or "[::1]:8080""#.to_owned()
+    })
+}
+
+/// Compared byte by byte with what browsers send.
+fn origin(value: &str) -> Result<HeaderValue, String> {
+    let written = value.parse::<Uri>().ok().and_then(|uri| {
+        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+        let is_bare = !authority.as_str().contains('@');
+        (["http", "https"].contains(&scheme) && is_bare).then(|| format!("{scheme}://{authority}"))
+    });
+    match (written, HeaderValue::from_str(value)) {
+        (Some(written), Ok(header)) if written == value && value == value.to_lowercase() => {
+            Ok(header)
+        }
+        _ => Err(
+            r#"it must be one origin: scheme, host and port, as in "https://app.example.com""#
+                .to_owned(),
+        ),
+    }
+}
+
+fn rate(value: &str) -> Result<NonZeroU32, String> {
+    match value.parse() {
+        Ok(rate) if rate <= MAX_RATE => Ok(rate),
+        _ => Err(format!("it must be a number from 1 to {MAX_RATE}")),
     }
 }
 

@@ -49,28 +49,20 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::config::{Database, Settings};
+    use crate::config::{Environment, Flags, load};
     use crate::secret::Secret;
 
     const PASSWORD: &str = "correct horse";
 
     /// What is logged when everything that has a secret is logged as `Debug`, in plain fields and in a span.
     fn logged(format: LogFormat) -> String {
-        let settings = Settings {
-            poll: std::time::Duration::from_secs(1),
-            notify: true,
-            log: Log {
-                format,
-                level: "trace".to_owned(),
-            },
-            database: Database {
-                host: "db.example.net".to_owned(),
-                port: 5432,
-                user: None,
-                name: None,
-                password: Some(Secret::new(PASSWORD)),
-            },
+        let mut settings = load(&Flags::default(), &Environment::from_iter([])).unwrap();
+        settings.log = Log {
+            format,
+            level: "trace".to_owned(),
         };
+        settings.database.host = "db.example.net".to_owned();
+        settings.database.password = Some(Secret::new(PASSWORD));
         let login =
             json!({"host": "relay.example.net", "username": "campaign", "password": PASSWORD});
         let relay = crate::smtp::tests::spec_with(25, login);

@@ -1,4 +1,5 @@
-//! `campaign-runner`: carries the messages of pg_campaign from PostgreSQL to an SMTP relay, and the results back.
+//! `campaign-runner`: carries the messages of pg_campaign from PostgreSQL to an SMTP relay, and the results back; and
+//! serves HTTP: the API, and what readers of the mails do.
 
 mod config;
 mod demo;
@@ -9,6 +10,8 @@ mod listener;
 mod logging;
 mod probe;
 mod secret;
+mod serve;
+mod signals;
 mod smtp;
 mod storage;
 
@@ -28,6 +31,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(Flags),
+    Serve(serve::ServeArgs),
     Demo(demo::DemoArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -36,6 +40,10 @@ impl Command {
     fn flags(&self) -> Flags {
         match self {
             Command::Run(flags) => flags.clone(),
+            Command::Serve(args) => Flags {
+                serve: args.serve.clone(),
+                ..args.flags.clone()
+            },
             Command::Doctor(args) => args.flags.clone(),
             Command::Demo(args) => Flags {
                 database: args.database.clone(),
@@ -75,6 +83,10 @@ fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
             Command::Run(_) => {
                 logging::init(&settings.log);
                 engine::run(settings).await
+            }
+            Command::Serve(_) => {
+                logging::init(&settings.log);
+                serve::run(settings).await
             }
             Command::Doctor(args) => doctor::run(settings, &args).await,
             Command::Demo(args) => demo::run(&settings.database, &args.mailbox).await,

@@ -1,9 +1,12 @@
 //! All SQL of the runner: each function is one call of one database function.
 
+pub mod api;
+pub mod track;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use message::reply::Outcome;
@@ -373,22 +376,7 @@ pub struct Storage {
 impl Storage {
     /// Opens no connection yet.
     pub fn new(config: tokio_postgres::Config, runner_id: Uuid) -> anyhow::Result<Storage> {
-        let manager = Manager::from_config(
-            config,
-            NoTls,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
-        );
-        let pool = Pool::builder(manager)
-            .max_size(MAX_CONNECTIONS)
-            .runtime(Runtime::Tokio1)
-            .timeouts(deadpool_postgres::Timeouts {
-                wait: Some(CALL_TIMEOUT),
-                create: Some(CONNECT_TIMEOUT),
-                recycle: Some(CONNECT_TIMEOUT),
-            })
-            .build()?;
+        let pool = pool(config, MAX_CONNECTIONS)?;
         Ok(Storage { pool, runner_id })
     }
 
@@ -598,28 +586,62 @@ impl Storage {
             })
     }
 
-    /// A connection on which anything went wrong is closed: after a timeout its next answer would be another call's.
     async fn call(
         &self,
         sql: &str,
         arguments: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StorageError> {
-        let client = self.pool.get().await.map_err(|error| match error {
-            deadpool_postgres::PoolError::Backend(error) => from_postgres(&error),
-            error => StorageError::Unavailable(error.to_string()),
-        })?;
-        let query = async {
-            let statement = client.prepare_cached(sql).await?;
-            client.query(&statement, arguments).await
-        };
-        let error = match tokio::time::timeout(CALL_TIMEOUT, query).await {
-            Ok(Ok(rows)) => return Ok(rows),
-            Ok(Err(error)) => from_postgres(&error),
-            Err(_) => StorageError::Unavailable(format!("no answer within {CALL_TIMEOUT:?}")),
-        };
-        drop(Object::take(client));
-        Err(error)
+        call(&self.pool, CALL_TIMEOUT, sql, arguments).await
     }
+}
+
+/// Opens no connection yet.
+fn pool(config: tokio_postgres::Config, size: usize) -> anyhow::Result<Pool> {
+    let manager = Manager::from_config(
+        config,
+        NoTls,
+        ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        },
+    );
+    let pool = Pool::builder(manager)
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .timeouts(deadpool_postgres::Timeouts {
+            wait: Some(CALL_TIMEOUT),
+            create: Some(CONNECT_TIMEOUT),
+            recycle: Some(CONNECT_TIMEOUT),
+        })
+        .build()?;
+    Ok(pool)
+}
+
+/// Waits that long for a connection, and then for the answer. A connection on which anything went wrong is closed: after
+/// a timeout its next answer would be another call's.
+async fn call(
+    pool: &Pool,
+    limit: Duration,
+    sql: &str,
+    arguments: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, StorageError> {
+    let late = || StorageError::Unavailable(format!("no answer within {limit:?}"));
+    let client = match tokio::time::timeout(limit, pool.get()).await {
+        Ok(Ok(client)) => client,
+        Ok(Err(deadpool_postgres::PoolError::Backend(error))) => return Err(from_postgres(&error)),
+        Ok(Err(error)) => return Err(StorageError::Unavailable(error.to_string())),
+        Err(_) => return Err(late()),
+    };
+    let query = async {
+        let statement = client.prepare_cached(sql).await?;
+        client.query(&statement, arguments).await
+    };
+    let error = match tokio::time::timeout(limit, query).await {
+        Ok(Ok(rows)) => return Ok(rows),
+        Ok(Err(error)) => from_postgres(&error),
+        Err(_) => late(),
+    };
+    drop(Object::take(client));
+    Err(error)
 }
 
 fn chunk(row: &Row) -> Result<Chunk, StorageError> {

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Flags, Refusal, nearest, suggestion};
 
-pub const SETTINGS: [&str; 9] = [
+pub const SETTINGS: [&str; 14] = [
     "poll",
     "notify",
     "log.format",
@@ -20,10 +20,15 @@ pub const SETTINGS: [&str; 9] = [
     "database.user",
     "database.name",
     "database.password",
+    "serve.listen",
+    "serve.forwarded",
+    "serve.cors_origin",
+    "serve.docs",
+    "serve.rate",
 ];
 
 /// Of two for one setting, the later wins.
-const VARIABLES: [(&str, &str); 9] = [
+const VARIABLES: [(&str, &str); 14] = [
     ("PGHOST", "database.host"),
     ("PGPORT", "database.port"),
     ("PGUSER", "database.user"),
@@ -33,6 +38,11 @@ const VARIABLES: [(&str, &str); 9] = [
     ("CAMPAIGN_RUNNER_LOG_FORMAT", "log.format"),
     ("CAMPAIGN_RUNNER_POLL", "poll"),
     ("CAMPAIGN_RUNNER_NOTIFY", "notify"),
+    ("CAMPAIGN_RUNNER_LISTEN", "serve.listen"),
+    ("CAMPAIGN_RUNNER_FORWARDED", "serve.forwarded"),
+    ("CAMPAIGN_RUNNER_CORS_ORIGIN", "serve.cors_origin"),
+    ("CAMPAIGN_RUNNER_DOCS", "serve.docs"),
+    ("CAMPAIGN_RUNNER_RATE", "serve.rate"),
 ];
 pub const CONFIG_VARIABLE: &str = "CAMPAIGN_RUNNER_CONFIG";
 pub const PASSWORD_VARIABLE: &str = "PGPASSWORD";
@@ -106,6 +116,15 @@ impl Layer {
             ("--pgport", "database.port", &flags.database.pgport),
             ("--pguser", "database.user", &flags.database.pguser),
             ("--pgdatabase", "database.name", &flags.database.pgdatabase),
+            ("--listen", "serve.listen", &flags.serve.listen),
+            ("--forwarded", "serve.forwarded", &flags.serve.forwarded),
+            (
+                "--cors-origin",
+                "serve.cors_origin",
+                &flags.serve.cors_origin,
+            ),
+            ("--docs", "serve.docs", &flags.serve.docs),
+            ("--rate", "serve.rate", &flags.serve.rate),
         ] {
             if let Some(value) = value {
                 layer.set(key, value, format!("flag {flag}"));

@@ -13,10 +13,16 @@ const EXAMPLE: &str = include_str!("../../campaign-runner.toml");
 struct Cli {
     #[command(flatten)]
     flags: Flags,
+    #[command(flatten)]
+    serve: ServeFlags,
 }
 
 fn flags(arguments: &[&str]) -> Flags {
-    Cli::parse_from([&["campaign-runner"], arguments].concat()).flags
+    let cli = Cli::parse_from([&["campaign-runner"], arguments].concat());
+    Flags {
+        serve: cli.serve,
+        ..cli.flags
+    }
 }
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -78,6 +84,13 @@ fn without_any_source_the_defaults_hold() {
             name: None,
             password: None,
         },
+        serve: Serve {
+            listen: "127.0.0.1:8080".parse().unwrap(),
+            forwarded: false,
+            cors_origin: None,
+            docs: false,
+            rate: NonZeroU32::new(50).unwrap(),
+        },
     };
     assert_eq!(from_environment(&[]), Ok(defaults));
 }
@@ -110,6 +123,12 @@ fn each_layer_overrides_the_former() {
         port = 2
         user = "file_user"
         name = "file_name"
+        [serve]
+        listen = "127.0.0.2:80"
+        forwarded = true
+        cors_origin = "https://file.example.net"
+        docs = false
+        rate = 2
     "#;
     let variables = [
         ("CAMPAIGN_RUNNER_POLL", "3s"),
@@ -120,6 +139,14 @@ fn each_layer_overrides_the_former() {
         ("PGPORT", "3"),
         ("PGUSER", "environment_user"),
         ("PGDATABASE", "environment_name"),
+        ("CAMPAIGN_RUNNER_LISTEN", "127.0.0.3:80"),
+        ("CAMPAIGN_RUNNER_FORWARDED", "false"),
+        (
+            "CAMPAIGN_RUNNER_CORS_ORIGIN",
+            "https://environment.example.net",
+        ),
+        ("CAMPAIGN_RUNNER_DOCS", "true"),
+        ("CAMPAIGN_RUNNER_RATE", "3"),
     ];
     let arguments = [
         ["--poll", "4s"],
@@ -130,6 +157,11 @@ fn each_layer_overrides_the_former() {
         ["--pgport", "4"],
         ["--pguser", "flag_user"],
         ["--pgdatabase", "flag_name"],
+        ["--listen", "127.0.0.4:80"],
+        ["--forwarded", "true"],
+        ["--cors-origin", "https://flag.example.net"],
+        ["--docs", "false"],
+        ["--rate", "4"],
     ];
     let settings = |seconds, notify, format, level: &str, source: &str| Settings {
         poll: Duration::from_secs(seconds),
@@ -144,6 +176,15 @@ fn each_layer_overrides_the_former() {
             user: Some(format!("{source}_user")),
             name: Some(format!("{source}_name")),
             password: None,
+        },
+        serve: Serve {
+            listen: format!("127.0.0.{seconds}:80").parse().unwrap(),
+            forwarded: !notify,
+            cors_origin: Some(
+                HeaderValue::try_from(format!("https://{source}.example.net")).unwrap(),
+            ),
+            docs: notify,
+            rate: NonZeroU32::new(seconds as u32).unwrap(),
         },
     };
     assert_eq!(
@@ -250,7 +291,7 @@ fn a_wrong_key_is_refused_with_the_nearest_right_one() {
         (
             "[poll]\nevery = '1s'",
             "line 2: campaign-runner has no setting poll.every; there are poll, notify, log.format, log.level, \
-             database.host, database.port, database.user, database.name, database.password",
+             database.host, database.port, database.user, database.name, database.password, serve.listen, serve.forwarded, serve.cors_origin, serve.docs, serve.rate",
         ),
         ("log = 'json'", "line 1: log is a table; write [log]"),
         ("poll = ['1s']", "line 1: poll must be a single value"),

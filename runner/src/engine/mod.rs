@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -24,6 +23,7 @@ use uuid::Uuid;
 use crate::config::Settings;
 use crate::fence::{Fence, Fences, boot_time};
 use crate::listener;
+use crate::signals::Signals;
 use crate::smtp::{Dialer, NetDialer, Pool};
 use crate::storage::{Registration, Storage, StorageError};
 use carry::Carrier;
@@ -516,27 +516,6 @@ impl Outage {
         }
         if self.failing.remove(call).is_some() {
             tracing::info!(call, "the call succeeds again");
-        }
-    }
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
         }
     }
 }

@@ -17,6 +17,8 @@ type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// Login of the runners: it has the rights of the role `campaign_runner` and no others.
 pub(crate) const RUNNER_ROLE: &str = "campaign_e2e_runner";
+/// Login of the servers: that of the role `campaign_server`.
+pub(crate) const SERVER_ROLE: &str = "campaign_e2e_server";
 
 const SOMEBODY_LISTENS: &str = "exists (
     select from pg_stat_activity where datname = current_database() and query ilike 'listen campaign_wake')";
@@ -81,6 +83,15 @@ pub fn address(number: usize) -> String {
     format!("p{number}@example.com")
 }
 
+/// The audience of the recipients 1 to `n`.
+fn numbered(n: usize) -> String {
+    format!(
+        r#"select g::text as recipient_key, format('p%s@example.com', g) as email,
+             '{{"name": "Ada Lovelace", "first_name": "Ada"}}'::jsonb as vars
+           from generate_series(1, {n}) g"#
+    )
+}
+
 impl Db {
     /// In the cluster that the tests share.
     pub async fn clone_template() -> Db {
@@ -105,7 +116,7 @@ impl Db {
         let db = Db::create(cluster.server().clone(), "template0").await;
         let restore = ["--exit-on-error", "--dbname", &db.name];
         db.server.run("pg_restore", &restore, dump).await;
-        db.admit_runners().await;
+        db.admit_programs().await;
         db
     }
 
@@ -131,7 +142,7 @@ impl Db {
     }
 
     async fn prepare(&self) {
-        self.admit_runners().await;
+        self.admit_programs().await;
         self.run(
             "insert into campaign.email_templates (name, slug, subject, html)
              values ('Letter', 'letter', 'Hi {{first_name}}', '<p>Hi {{name}}</p>')",
@@ -139,15 +150,20 @@ impl Db {
         .await;
     }
 
-    async fn admit_runners(&self) {
+    async fn admit_programs(&self) {
         // Roles belong to the cluster: another test may be creating it too.
-        self.run(&format!(
-            "do $$ begin
-               create role {RUNNER_ROLE} login in role campaign_runner;
-             exception when duplicate_object or unique_violation then null;
-             end $$"
-        ))
-        .await;
+        for (login, role) in [
+            (RUNNER_ROLE, "campaign_runner"),
+            (SERVER_ROLE, "campaign_server"),
+        ] {
+            self.run(&format!(
+                "do $$ begin
+                   create role {login} login in role {role};
+                 exception when duplicate_object or unique_violation then null;
+                 end $$"
+            ))
+            .await;
+        }
     }
 
     /// Connects again, after a restart of the server.
@@ -218,12 +234,22 @@ impl Db {
 
     /// Starts a campaign for the recipients 1 to `n`, see [`address`].
     pub async fn start(&self, n: usize, config: Value) -> Job {
-        let audience = format!(
-            r#"select g::text as recipient_key, format('p%s@example.com', g) as email,
-                 '{{"name": "Ada Lovelace", "first_name": "Ada"}}'::jsonb as vars
-               from generate_series(1, {n}) g"#
-        );
-        self.start_for(&audience, config).await
+        self.start_for(&numbered(n), config).await
+    }
+
+    /// What the links of campaigns that start from now on begin with.
+    pub async fn set_public_url(&self, url: &str) {
+        let set = "insert into campaign.setting (name, value) values ('public_url', $1)
+            on conflict (name) do update set value = excluded.value";
+        self.client.execute(set, &[&url]).await.unwrap();
+    }
+
+    /// As [`Db::start`], with opens and clicks tracked.
+    pub async fn start_tracked(&self, n: usize, config: Value) -> Job {
+        let start =
+            "select id, job_no from campaign.start_campaign('custom', 'letter', config => $1,
+            audience_query => $2, track_opens => true, track_clicks => true, allow_repeat => true)";
+        self.started(start, &[&config, &numbered(n)]).await
     }
 
     /// Starts a campaign for the recipients of this query.

@@ -6,8 +6,11 @@
 mod cluster;
 mod db;
 mod exim;
+mod http;
 mod meetup;
+mod process;
 mod runner;
+mod server;
 
 use std::time::Duration;
 
@@ -19,8 +22,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 pub use cluster::Cluster;
 pub use db::{Db, Job, address};
 pub use exim::Exim;
+pub use http::Answer;
 pub use meetup::{MeetupRelay, Simulation};
+pub use process::Process;
 pub use runner::{Runner, doctor};
+pub use server::Server;
 
 /// How long a test waits for anything before it fails.
 pub const LIMIT: Duration = Duration::from_secs(90);

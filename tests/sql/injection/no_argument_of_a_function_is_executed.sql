@@ -1,6 +1,7 @@
 begin;
 \ir ../_protocol.sql
 \ir ../_digest.sql
+\ir ../_tokens.sql
 
 create table public.canary (n integer);
 insert into public.canary values (1);
@@ -11,6 +12,11 @@ select start_job(3) as job \gset
 select claim(1);
 select report(1, :job, 1, 2);
 select report(1, :job, 1, null, '1 uncertain');
+select job_no as tracked from campaign.start_campaign('custom', 'news', track_opens => true, track_clicks => true,
+  audience_query => 'select ''1'' as recipient_key, ''t@example.com'' as email, ''{"name": "N", "first_name": "F"}''::jsonb as vars') \gset
+create function event(p_kind text) returns jsonb language sql as $$
+  select did(p_kind, (select max(job_no) from campaign.email_jobs), 1, case p_kind when 'click' then 1 end)
+$$;
 create temporary table call (fn text, arguments jsonb);
 insert into call values
   ('plan_campaign', '{"segment": "''custom''", "template": "''letter''", "subject": "''Hi''", "config": "''{}''::jsonb", "integration": "''relay''", "audience_query": "null::text", "audience_keys": "null::text[]", "dedupe_key": "''k''"}'),
@@ -24,6 +30,14 @@ insert into call values
   ('add_integration', '{"provider": "''smtp''", "username": "''u''", "password": "''env:P''", "from_email": "''ada@example.com''", "name": "''new''", "host": "''h''", "from_name": "''A''", "reply_to": "''ada@example.com''"}'),
   ('preview', '{"template": "''letter''", "email": "''ada@example.com''", "vars": "''{}''::jsonb"}'),
   ('judge_reply', '{"phase": "''rcpt''", "reply": "''550 no''"}'),
+  ('record_open', format('{"token": "''%s''", "user_agent": "''x''"}', token('open', :tracked, 1))::jsonb),
+  ('record_click', format('{"token": "''%s''", "user_agent": "''x''"}', token('click', :tracked, 1, 1))::jsonb),
+  ('click_url', format('{"token": "''%s''"}', token('click', :tracked, 1, 1))::jsonb),
+  ('record_unsubscribe', format('{"token": "''%s''", "user_agent": "''x''"}', token('unsubscribe', :tracked, 1))::jsonb),
+  ('unsubscribe_state', format('{"token": "''%s''"}', token('unsubscribe', :tracked, 1))::jsonb),
+  ('record_events', jsonb_build_object('p_events', format('%L::jsonb', jsonb_build_array(event('open'))))),
+  ('record_bounce', '{"email": "''t@example.com''", "message_id": "null::text", "detail": "''x''"}'),
+  ('record_complaint', '{"email": "''t@example.com''", "message_id": "null::text", "detail": "''x''"}'),
   ('register_runner', '{"p_runner_id": "public.runner(3)", "p_host": "''host''", "p_pid": "1", "p_version": "''1''", "p_protocol": "1"}'),
   ('heartbeat', '{"p_runner_id": "public.runner(1)", "p_known": "''[]''::jsonb"}'),
   ('claim_chunks', '{"p_runner_id": "public.runner(1)", "p_want": "1", "p_known": "''[]''::jsonb"}'),
@@ -77,6 +91,10 @@ create function forms(p_type text, p_name text, p_value text) returns setof text
     ('p_steps', jsonb_build_array(jsonb_build_object('step', 'mail', 'result', 'failed', 'detail', p_value))),
     ('p_failure', jsonb_build_object('phase', p_value, 'detail', p_value, 'verdict', p_value, 'class', p_value, 'retry_in_ms', 1)),
     ('p_failure', jsonb_build_object('phase', 'auth', 'detail', p_value, 'verdict', 'stop_job', 'class', p_value, 'retry_in_ms', 1)),
+    ('p_events', jsonb_build_array(p_value, jsonb_build_object(p_value, p_value), jsonb_build_object('kind', p_value, 'token', p_value))),
+    ('p_events', jsonb_build_array(event('open') || jsonb_build_object('user_agent', p_value, 'address', p_value, 'age_ms', p_value, 'link_url', p_value))),
+    ('p_events', jsonb_build_array(event('click') || jsonb_build_object('user_agent', p_value, 'address', p_value, 'age_ms', p_value),
+      event('click') || jsonb_build_object('link_url', 'https://' || p_value), event('click') || jsonb_build_object('link_url', p_value))),
     ('p_known', jsonb_build_array(jsonb_build_object('job_no', p_value, 'chunk_no', p_value, 'epoch', p_value))),
     ('p_items', jsonb_build_array(p_value)),
     ('p_items', jsonb_build_array(item(1, 1, 3) || jsonb_build_object('outcomes', jsonb_build_array(
@@ -84,13 +102,15 @@ create function forms(p_type text, p_name text, p_value text) returns setof text
     ('p_items', jsonb_build_array(item(1, 1, 3) || jsonb_build_object('outcomes', p_value))),
     ('p_items', jsonb_build_array(item(1, 1, 3) || jsonb_build_object('next_mark', p_value)))) v (name, j)
   where p_type in ('json', 'jsonb')
-    and (v.name in ('', p_name) or p_name not in ('vars', 'config', 'p_outcome', 'p_steps', 'p_failure', 'p_known', 'p_items'))
+    and (v.name in ('', p_name) or p_name not in ('vars', 'config', 'p_outcome', 'p_steps', 'p_failure', 'p_events', 'p_known', 'p_items'))
 $$;
 
 -- All that a call of this function may not change.
 create function world(p_fn text) returns text language sql as $$
   select digest(array_remove('{email_integrations,email_templates,template_version,segments,smtp_providers,suppressions,setting}',
-      case p_fn when 'add_integration' then 'email_integrations' end))
+      case
+      when p_fn = 'add_integration' then 'email_integrations'
+      when p_fn in ('record_unsubscribe', 'record_bounce', 'record_complaint') then 'suppressions' end))
     || (select count(*) from public.canary) || ' ' || (select count(*) from pg_class) || ' ' || (select count(*) from pg_roles) || ' ' || (select count(*) from pg_proc)
 $$;
 

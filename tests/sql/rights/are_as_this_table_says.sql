@@ -1,6 +1,6 @@
 -- x: may call; r, a, w, d: may select, insert, update, delete; an asterisk: some columns only. A new object belongs into the table.
 begin;
-select plan(8);
+select plan(10);
 
 create temporary table expected (name text, admin text, operator text, runner text, reader text, server text default '', public text default '');
 insert into expected (name, admin, operator, runner, reader) values
@@ -10,6 +10,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('check_installation',   'x', 'x', 'x', 'x'),
   ('claim_chunks',         '', '', 'x', ''),
   ('connections',          '', '', 'x', ''),
+  ('create_api_token',     'x', '', '', ''),
   ('explain_recipient',    'x', 'x', '', 'x'),
   ('grant',                '', '', 'x', ''),
   ('heartbeat',            '', '', 'x', ''),
@@ -18,7 +19,6 @@ insert into expected (name, admin, operator, runner, reader) values
   ('job_spec',             '', '', 'x', ''),
   ('judge_reply',          'x', 'x', '', 'x'),
   ('list_integrations',    '', '', 'x', ''),
-  ('now',                  'x', 'x', 'x', 'x'),
   ('pause_campaign',       'x', 'x', '', ''),
   ('plan_campaign',        'x', 'x', '', ''),
   ('preview',              'x', 'x', '', 'x'),
@@ -32,6 +32,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('resolve_uncertain',    'x', 'x', '', ''),
   ('resume_campaign',      'x', 'x', '', ''),
   ('retry_failed',         'x', 'x', '', ''),
+  ('revoke_api_token',     'x', '', '', ''),
   ('send_test',            'x', 'x', '', ''),
   ('start_campaign',       'x', 'x', '', ''),
   ('take_integration_test', '', '', 'x', ''),
@@ -39,6 +40,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('test_integration',     'x', 'x', '', ''),
   ('tick',                 'x', 'x', 'x', ''),
   ('unregister_runner',    '', '', 'x', ''),
+  ('api_token',            '', '', '', ''),
   ('attempt',              '', '', '', ''),
   ('breaker',              '', '', '', ''),
   ('chunk',                '', '', '', ''),
@@ -67,6 +69,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('template_version',     '', '', '', ''),
   ('test_mail',            '', '', '', ''),
   ('tick_state',           '', '', '', ''),
+  ('api_tokens',           'r', '', '', ''),
   ('campaign_progress',    'r', 'r', '', 'r'),
   ('campaign_stats',       'r', 'r', '', 'r'),
   ('email_events',         'r', 'r', '', 'r'),
@@ -81,13 +84,14 @@ insert into expected (name, admin, operator, runner, reader) values
   ('record_complaint',     'x', 'x', '', ''),
   ('rotate_signing_key',   'x', '', '', '');
 insert into expected (name, admin, operator, runner, reader, server) values
+  ('act_as',               '', '', '', '', 'x'),
   ('click_url',            'x', '', '', '', 'x'),
+  ('now',                  'x', 'x', 'x', 'x', 'x'),
   ('record_click',         'x', '', '', '', 'x'),
   ('record_events',        'x', '', '', '', 'x'),
   ('record_open',          'x', '', '', '', 'x'),
   ('record_unsubscribe',   'x', '', '', '', 'x'),
   ('unsubscribe_state',    'x', '', '', '', 'x');
-update expected set server = 'x' where name = 'now';
 
 create function rights(p_role text, p_function oid) returns text language sql as $$
   select case when has_function_privilege(p_role, p_function, 'execute') then 'x' else '' end
@@ -117,13 +121,19 @@ select set_eq($$
   'select * from expected', 'functions, tables and views');
 select is_empty('select name from object group by name having count(*) > 6', 'each name is there once');
 
-select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_operator', p.oid) <> '' $$,
-  '{_audience,_audience_statement,_check_fit,_counted,_check_start,_excluded_text,_filling_job,_fold_address,_mailed_already,_notice,_read_audience,_runners_alive,_setting_interval,_start_open,_start_seal}'::text[],
+select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_operator', p.oid) <> ''
+  and rights('campaign_reader', p.oid) = '' $$,
+  '{_audience,_audience_statement,_check_fit,_counted,_check_start,_excluded_text,_filling_job,_fold_address,_mailed_already,_notice,_read_audience,_runners_alive,_start_open,_start_seal}'::text[],
   'the parts of start_campaign, which runs with the rights of its caller, are the operators''');
-select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_reader', p.oid) <> '' $$,
-  '{_setting_interval}'::text[], 'a view calls one private function');
+select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_(?!api_)' and rights('campaign_reader', p.oid) <> '' $$,
+  '{_default_dedupe_key,_find_job,_find_segment,_find_template,_setting_interval}'::text[], 'what views and the API call is the readers''');
+select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_api_' and rights('campaign_reader', p.oid) = '' $$,
+  'who may use the API may call all that answers it');
+select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_api_' and p.prosecdef $$,
+  '{_api_integrations}'::text[], 'which has no rights but those of its caller');
 select is_empty($$ select p.proname from pg_proc p, unnest('{campaign_runner,campaign_server,public}'::text[]) r
-  where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights(r, p.oid) <> '' $$, 'runners, the server and the public have none');
+  where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights(r, p.oid) <> ''
+  and (r, p.proname) <> ('campaign_server', '_token_owner') $$, 'runners and the public have none, the server has one');
 select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_'
   and rights('campaign_admin', p.oid) <> rights('campaign_operator', p.oid) $$, 'admins none that operators have not');
 select set_eq($$ select a.attname::text from pg_attribute a where a.attrelid = 'campaign.email_integrations'::regclass and a.attnum > 0 and not a.attisdropped

@@ -1,6 +1,7 @@
 -- The whole life of a campaign by callers who have a schema first in their search_path that shadows what pg_campaign uses.
 begin;
 \ir ../_fixtures.sql
+\ir ../_tokens.sql
 insert into public.guest values (4, 'Edsger Dijkstra', 'edsger@example.com');
 insert into campaign.suppressions (email) values ('edsger@example.com');
 create table public.told (keys text[]);
@@ -84,7 +85,7 @@ $$;
 create function reported(p_mark bigint, p_outcomes jsonb default '[]') returns text language sql as $$
   select run('daemon', format($q$ select report('00000000-0000-4000-8000-000000000001', %L) as answer $q$, item(p_mark, p_outcomes))) #>> '{answer,0,verdict}'
 $$;
-select plan(57);
+select plan(67);
 
 select run('carmen', 'select now(), lower(''A''), format(''a'', ''b''), ''a'' || ''b''::text, ''a''::text = ''b'', count(*) from email_jobs where id = id');
 select cmp_ok((select count(distinct what) from public.canary), '>=', 5::bigint, 'the canary sings for who asks for it');
@@ -129,6 +130,18 @@ select is(reported(3), 'ok', 'report: may start');
 select is(reported(3, '[{"pos": 1, "outcome": "sent"}, {"pos": 2, "outcome": "uncertain"}, {"pos": 3, "outcome": "failed", "code": 550}]'), 'done', 'report: outcomes');
 select run('daemon', 'select tick()');
 select is((select (status, sent_count, failed_count, uncertain_count)::text from campaign.email_jobs), '(completed,1,1,1)', 'the campaign has ended');
+
+select is(run('ana', format('select record_open(%L) as r', token('open', (select job_no from campaign.email_jobs), 1))) ->> 'r', 'true', 'record_open');
+select is(run('ana', format('select record_click(%L) as r', token('click', (select job_no from campaign.email_jobs), 1, 2))) ->> 'r', null, 'record_click');
+select is(run('ana', format('select click_url(%L) as r', token('click', (select job_no from campaign.email_jobs), 1, 2))) ->> 'r', null, 'click_url');
+select is(run('ana', format('select unsubscribe_state(%L) as r', token('unsubscribe', (select job_no from campaign.email_jobs), 1))) ->> 'r', 'subscribed', 'unsubscribe_state');
+select is(run('ana', format('select record_events(%L) as r', jsonb_build_array(jsonb_build_object('kind', 'open', 'token', token('open', (select job_no from campaign.email_jobs), 1))))) ->> 'r', '1', 'record_events');
+select is(run('ana', format('select record_unsubscribe(%L) as r', token('unsubscribe', (select job_no from campaign.email_jobs), 1))) ->> 'r', 'true', 'record_unsubscribe');
+select is(run('ana', 'select rotate_signing_key() as r') ->> 'r', '2', 'rotate_signing_key');
+select is(run('carmen', format('select * from record_bounce(message_id => ''<%s.3@x>'')', replace(job()::text, '-', ''))) ->> 'email', 'alan@example.com', 'record_bounce');
+select is(run('carmen', 'select * from record_complaint(''EVE@example.com'')') ->> 'suppressed', 'true', 'record_complaint');
+delete from campaign.suppressions where reason <> 'manual';
+select is(run('rita', 'select unique_opens from campaign_stats') ->> 'unique_opens', '1', 'campaign_stats');
 
 select is(run('rita', 'select * from uncertain_deliveries') ->> 'email', 'grace@example.com', 'uncertain_deliveries');
 select is(run('rita', 'select * from failed_deliveries') ->> 'email', 'alan@example.com', 'failed_deliveries');

@@ -1,0 +1,81 @@
+//! `campaign-runner serve`: HTTP. Thin: each route is one call of one database function.
+
+mod client;
+mod connections;
+mod headers;
+mod health;
+mod problem;
+mod track;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::{Router, middleware};
+use clap::Args;
+use tokio::net::TcpListener;
+
+use crate::config::{Flags, ServeFlags, Settings};
+use crate::signals::Signals;
+use crate::storage::api::Api;
+use track::Tracker;
+
+/// What is under way when the server is told to stop may take this long.
+pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves the API, and the links in mails: opens, clicks, unsubscribing
+///
+/// Logs in as a member of `campaign_server`. Plain HTTP: others than this host come through a proxy that speaks TLS.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub serve: ServeFlags,
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// What routes have in common.
+#[derive(Clone)]
+struct AppState {
+    api: Api,
+    tracker: Arc<Tracker>,
+}
+
+/// Serves until SIGTERM or SIGINT, then ends what is under way. The database may be away, also at the start.
+///
+/// # Errors
+/// The address is not free.
+pub async fn run(settings: &Settings) -> anyhow::Result<()> {
+    let signals = Signals::new().context("cannot wait for signals")?;
+    let listener = TcpListener::bind(settings.serve.listen)
+        .await
+        .with_context(|| {
+            format!(
+                "cannot listen on {}; choose another address by --listen",
+                settings.serve.listen
+            )
+        })?;
+    let (tracker, tail) = Tracker::start(&settings.database)?;
+    let state = AppState {
+        api: Api::new(&settings.database)?,
+        tracker,
+    };
+    tracing::info!(listen = %listener.local_addr()?, "serving");
+    connections::serve(listener, router(state, settings), signals).await;
+    tail.drain().await;
+    Ok(())
+}
+
+fn router(state: AppState, settings: &Settings) -> Router {
+    Router::new()
+        .merge(health::routes())
+        .merge(track::routes(Arc::clone(&state.tracker)))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(middleware::from_fn_with_state(
+            settings.serve.forwarded,
+            client::identify,
+        ))
+        .layer(middleware::map_response(headers::secure))
+        .with_state(state)
+}
