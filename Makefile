@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e test-docs bench-relay lint fmt
+.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e test-docs test-api bench bench-relay lint fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -12,7 +12,7 @@ build: ## Install what is missing, build the extension, the runner and the mail 
 	@tools/build.sh extension
 	@tools/build.sh programs
 
-up: build ## Start PostgreSQL, the mail catcher and the runner in the background
+up: build ## Start PostgreSQL, the mail catcher, the runner and the web server in the background
 	@tools/stack.sh up
 	@tools/stack.sh status
 
@@ -45,6 +45,12 @@ test-e2e: ## Run the tests with real runners, PostgreSQL and SMTP
 
 test-docs: ## Run what the documents show in psql; UPDATE_DOCS=1 writes the outputs
 	@UPDATE_DOCS='$(UPDATE_DOCS)' tools/test.sh docs
+
+test-api: ## Ask the REST API what its description allows, and more
+	@tools/test.sh api
+
+bench: ## 5,000 opens a second while a campaign is sent
+	@tools/test.sh bench
 
 bench-relay: ## Simulate the relay of the first real run in four configurations; SEED=… varies its drops
 	@SEED='$(SEED)' tools/test.sh bench_relay

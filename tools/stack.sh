@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# stack.sh up|down|reset|status|psql: the private stack (PostgreSQL, mail catcher, runner) of this checkout.
+# stack.sh up|down|reset|status|psql: the private stack (PostgreSQL, mail catcher, runner, web server) of this checkout.
 # What runs and where is in .run/env; data stays until reset.
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 locate
@@ -68,7 +68,7 @@ up_postgresql() {
   [[ -d $DATA ]] || new_cluster "$DATA" "cluster_name = 'pg_campaign'"
   port=$(free_port "$(value PGPORT)")
   start_cluster "$DATA" "$port"
-  write_env "$port" "$(value SMTP_PORT)"
+  write_env "$port" "$(value SMTP_PORT)" "$(value HTTP_URL)"
 }
 
 up_database() {
@@ -83,6 +83,9 @@ do \$\$
 begin
   if to_regrole('campaign_runner_login') is null then
     create role campaign_runner_login login in role campaign_runner;
+  end if;
+  if to_regrole('campaign_server_login') is null then
+    create role campaign_server_login login in role campaign_server;
   end if;
 end \$\$;
 comment on database campaign_new is 'pg_campaign built as $build';
@@ -99,7 +102,7 @@ up_catcher() {
   say "Starting the mail catcher"
   port=$(free_port "$(value SMTP_PORT)")
   mkdir -p "$MAILBOX"
-  write_env "$(value PGPORT)" "$port"
+  write_env "$(value PGPORT)" "$port" "$(value HTTP_URL)"
   spawn mail-catcher "$CARGO_TARGET_DIR/release/mail-catcher" --listen "127.0.0.1:$port" --mailbox "$MAILBOX"
   wait_for 15 "mail-catcher" "$RUN/mail-catcher.log" alive_and mail-catcher in_use "$port"
 }
@@ -113,10 +116,26 @@ up_runner() {
     alive_and campaign-runner runner_registered "$(pid_of campaign-runner)"
 }
 
-# write_env PGPORT SMTP_PORT
+up_server() {
+  local port
+  pid_of campaign-server >/dev/null && return
+  say "Starting campaign-runner serve"
+  port=$(value HTTP_URL)
+  port=$(free_port "${port##*:}")
+  write_env "$(value PGPORT)" "$(value SMTP_PORT)" "http://127.0.0.1:$port"
+  spawn campaign-server env PGHOST=127.0.0.1 PGPORT="$(value PGPORT)" PGUSER=campaign_server_login PGDATABASE=campaign \
+    "$CARGO_TARGET_DIR/release/campaign-runner" serve --listen "127.0.0.1:$port" --docs true
+  wait_for 30 "campaign-runner serve" "$RUN/campaign-server.log" alive_and campaign-server in_use "$port"
+  # Links of mails lead here, unless somebody has told otherwise. The port may be another one than last time.
+  admin campaign -c "
+    insert into campaign.setting (name, value) values ('public_url', '$(value HTTP_URL)')
+    on conflict (name) do update set value = excluded.value where setting.value ~ '^http://127\.0\.0\.1:\d+\$'"
+}
+
+# write_env PGPORT SMTP_PORT HTTP_URL
 write_env() {
   printf '%s\n' PGHOST=127.0.0.1 "PGPORT=$1" PGUSER=postgres PGDATABASE=campaign \
-    SMTP_HOST=127.0.0.1 "SMTP_PORT=$2" "MAILBOX=$MAILBOX" >"$RUN/env.new"
+    SMTP_HOST=127.0.0.1 "SMTP_PORT=$2" "MAILBOX=$MAILBOX" "HTTP_URL=$3" >"$RUN/env.new"
   mv "$RUN/env.new" "$RUN/env"
 }
 
@@ -126,6 +145,7 @@ up() {
   up_catcher
   aim_demo
   up_runner
+  up_server
 }
 
 # The catcher may have had to take another port than the one that the demo's relay names.
@@ -141,11 +161,13 @@ running() {
   if cluster_runs "$DATA"; then echo postgresql; fi
   if pid_of mail-catcher >/dev/null; then echo mail-catcher; fi
   if pid_of campaign-runner >/dev/null; then echo campaign-runner; fi
+  if pid_of campaign-server >/dev/null; then echo campaign-server; fi
 }
 
 # down [NAME…]: stops these, or all, in the order in which nothing is missed.
 down() {
-  local names=" ${*:-campaign-runner mail-catcher postgresql} "
+  local names=" ${*:-campaign-server campaign-runner mail-catcher postgresql} "
+  if [[ $names == *" campaign-server "* ]]; then end campaign-server 30; fi
   if [[ $names == *" campaign-runner "* ]]; then end campaign-runner 45; fi
   if [[ $names == *" mail-catcher "* ]]; then end mail-catcher 10; fi
   if [[ $names == *" postgresql "* ]] && cluster_runs "$DATA"; then stop_cluster "$DATA" fast; fi

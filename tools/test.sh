@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# test.sh [STAGE…]: lint, unit, sql, isolation, e2e, docs (default: all). FILE=tests/sql/…/….sql runs that one pgTAP file.
+# test.sh [STAGE…]: lint, unit, sql, isolation, e2e, api, docs (default: all). FILE=tests/sql/…/….sql runs that one pgTAP file.
 # UPDATE_DOCS=1 makes docs write the outputs that the documents show, instead of comparing them.
-# bench_relay is not one of all: a benchmark, of which SEED varies the random part.
+# bench and bench_relay are not of all: benchmarks; SEED varies the random part of bench_relay.
 # SQL, isolation, e2e and docs tests run against a cluster that lives only as long as this script.
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -61,6 +61,12 @@ e2e() {
   CAMPAIGN_RUNNER_NOTIFY=false cargo test -q --locked -p e2e --test campaign
 }
 
+bench() {
+  export CAMPAIGN_TEMPLATE_DB=campaign_template
+  cargo build -q --release --locked -p campaign-runner
+  cargo bench -q --locked -p e2e --bench opens
+}
+
 bench_relay() {
   export CAMPAIGN_TEMPLATE_DB=campaign_template
   cargo build -q --release --locked -p campaign-runner
@@ -81,18 +87,18 @@ create_cluster() {
 
 stages=("$@")
 if ((${#stages[@]} == 0)); then
-  stages=(lint unit sql isolation e2e docs)
+  stages=(lint unit sql isolation e2e api docs)
 fi
 tools/setup.sh --test
 tools/build.sh extension
 locate
-if [[ " ${stages[*]} " =~ \ (sql|isolation|e2e|docs|bench_relay)\  ]]; then
+if [[ " ${stages[*]} " =~ \ (sql|isolation|e2e|api|docs|bench|bench_relay)\  ]]; then
   create_cluster
 fi
 
 failed=()
 for stage in "${stages[@]}"; do
-  [[ $stage =~ ^(lint|unit|sql|isolation|e2e|docs|bench_relay)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation e2e docs bench_relay"
+  [[ $stage =~ ^(lint|unit|sql|isolation|e2e|api|docs|bench|bench_relay)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation e2e api docs bench bench_relay"
   say "Test: $stage"
   # Not `if !`: that would switch errexit off inside the stage.
   set +e

@@ -403,6 +403,28 @@ impl Db {
         .await
     }
 
+    /// For servers the database is away until [`Db::admit_servers`]. So it is for runners.
+    pub async fn refuse_servers(&self) {
+        self.limit_connections(0).await;
+        self.all::<bool>(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and usename in ($1, $2)",
+            &[&SERVER_ROLE, &RUNNER_ROLE],
+        )
+        .await;
+    }
+
+    pub async fn admit_servers(&self) {
+        self.limit_connections(-1).await;
+    }
+
+    /// Of all but superusers.
+    async fn limit_connections(&self, limit: i32) {
+        let name = &self.name;
+        self.run(&format!("alter database {name} connection limit {limit}"))
+            .await;
+    }
+
     /// Ends the session of a runner while it waits for the answer to a report, which is rolled back.
     pub async fn terminate_session_that_reports(&self, job: &Job) {
         self.hold_up_a_report(job).await;

@@ -64,7 +64,7 @@ pub trait Record: Send + Sync + 'static {
     fn record(&self, events: &[Event]) -> impl Future<Output = Result<(), StorageError>> + Send;
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Figures {
     /// Taken, and not yet in the database.
     pub waiting: usize,
@@ -254,6 +254,9 @@ impl<R: Record> Work<R> {
                 (backoff * 2).min(LAST_BACKOFF)
             };
         };
+        if failed && kept {
+            tracing::info!("the database takes opens and clicks again");
+        }
         self.counters
             .waiting
             .fetch_sub(batch.len(), Ordering::Relaxed);
@@ -264,9 +267,6 @@ impl<R: Record> Work<R> {
             );
         } else {
             self.counters.drop_events(batch.len());
-        }
-        if failed && kept {
-            tracing::info!("the database takes opens and clicks again");
         }
     }
 }

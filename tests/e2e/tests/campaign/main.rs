@@ -15,6 +15,8 @@ mod restore;
 mod shared_connections;
 mod stopping;
 mod takeover;
+mod tracking;
+mod unsubscribe;
 mod verbs;
 mod verdicts;
 mod wakeup;
