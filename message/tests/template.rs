@@ -321,6 +321,8 @@ fn images_that_would_have_to_come_with_the_mail_are_refused() {
         "<img srcset=\"https://a.example/1.png 1x, data:image/png;base64,AAAA 2x\">",
         "{% for i in [1] %}<img src='cid:{{ i }}'>{% endfor %}",
         "<!--[if mso]><v:image src='cid:logo'/><![endif]-->",
+        "<td style=\"background: URL( &quot;data:image/png;base64,AAAA&quot;)\">",
+        "<style>td { background: url('cid:logo') }</style>",
     ] {
         assert!(refused(html).is_some(), "{html}");
     }
@@ -329,6 +331,7 @@ fn images_that_would_have_to_come_with_the_mail_are_refused() {
         "<img src='{{ city }}' srcset='/a.png 1x, /b.png 2x'>",
         "<p title='cid:x'>cid:x <a href='data:text/plain,x'>",
         "<!-- <img src='cid:logo'> -->",
+        "<td style='background: url(https://a.example/data:1.png)'>",
     ] {
         assert_eq!(refused(html), None, "{html}");
     }
