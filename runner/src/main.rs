@@ -15,6 +15,7 @@ mod signals;
 mod smtp;
 mod storage;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     Run(Flags),
     Serve(serve::ServeArgs),
+    /// Prints the document of the API (OpenAPI 3.1)
+    Openapi,
     Demo(demo::DemoArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -45,6 +48,7 @@ impl Command {
                 ..args.flags.clone()
             },
             Command::Doctor(args) => args.flags.clone(),
+            Command::Openapi => Flags::default(),
             Command::Demo(args) => Flags {
                 database: args.database.clone(),
                 ..Flags::default()
@@ -87,6 +91,10 @@ fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
             Command::Serve(_) => {
                 logging::init(&settings.log);
                 serve::run(settings).await
+            }
+            Command::Openapi => {
+                let document = serve::document().to_pretty_json()?;
+                Ok(writeln!(std::io::stdout(), "{document}")?)
             }
             Command::Doctor(args) => doctor::run(settings, &args).await,
             Command::Demo(args) => demo::run(&settings.database, &args.mailbox).await,

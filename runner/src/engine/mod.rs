@@ -65,11 +65,15 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let (events, inbox) = mpsc::unbounded_channel();
     let listener = settings.notify.then(|| {
         let events = events.clone();
-        let wake = move || {
+        let wake = move |_: &str| {
             // Nobody listens any more only when the engine has ended.
             let _ = events.send(Event::Notified);
         };
-        tokio::spawn(listener::listen(settings.database.to_config(), wake))
+        tokio::spawn(listener::listen(
+            settings.database.to_config(),
+            "campaign_wake",
+            wake,
+        ))
     });
     let dialer = Arc::new(NetDialer::default());
     let engine = Engine {

@@ -16,7 +16,6 @@ use tower_service::Service;
 
 use super::DRAIN;
 use super::client::Peer;
-use crate::signals::Signals;
 
 /// More wait until one ends.
 const MAX_CONNECTIONS: usize = 4_096;
@@ -27,8 +26,8 @@ const MAX_HEADERS: usize = 64;
 /// When the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until the signal, then at most [`DRAIN`] longer.
-pub async fn serve(listener: TcpListener, app: Router, mut signals: Signals) {
+/// Serves until told to stop, then at most [`DRAIN`] longer.
+pub async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let accept = async {
@@ -66,10 +65,9 @@ pub async fn serve(listener: TcpListener, app: Router, mut signals: Signals) {
     };
     tokio::select! {
         () = accept => {}
-        () = signals.next() => {}
+        () = stop => {}
     }
     drop(listener);
-    tracing::info!("stopping");
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }

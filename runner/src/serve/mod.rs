@@ -1,9 +1,12 @@
 //! `campaign-runner serve`: HTTP. Thin: each route is one call of one database function.
 
+mod api;
 mod client;
 mod connections;
 mod headers;
 mod health;
+mod limits;
+mod openapi;
 mod problem;
 mod track;
 
@@ -14,11 +17,15 @@ use anyhow::Context;
 use axum::{Router, middleware};
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::config::{Flags, ServeFlags, Settings};
 use crate::signals::Signals;
 use crate::storage::api::Api;
+use limits::Rate;
 use track::Tracker;
+
+pub use openapi::document;
 
 /// What is under way when the server is told to stop may take this long.
 pub const DRAIN: Duration = Duration::from_secs(10);
@@ -39,6 +46,8 @@ pub struct ServeArgs {
 struct AppState {
     api: Api,
     tracker: Arc<Tracker>,
+    hub: Arc<api::Hub>,
+    rate: Arc<Rate>,
 }
 
 /// Serves until SIGTERM or SIGINT, then ends what is under way. The database may be away, also at the start.
@@ -46,7 +55,7 @@ struct AppState {
 /// # Errors
 /// The address is not free.
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
-    let signals = Signals::new().context("cannot wait for signals")?;
+    let mut signals = Signals::new().context("cannot wait for signals")?;
     let listener = TcpListener::bind(settings.serve.listen)
         .await
         .with_context(|| {
@@ -56,21 +65,36 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
             )
         })?;
     let (tracker, tail) = Tracker::start(&settings.database)?;
+    let (stop, stopping) = watch::channel(false);
     let state = AppState {
         api: Api::new(&settings.database)?,
         tracker,
+        hub: Arc::new(api::Hub::start(settings, stopping)),
+        rate: Arc::new(Rate::new(settings.serve.rate)),
     };
     tracing::info!(listen = %listener.local_addr()?, "serving");
-    connections::serve(listener, router(state, settings), signals).await;
+    let stop = async move {
+        signals.next().await;
+        tracing::info!("stopping");
+        // Streams of events end now; nothing else waits for it.
+        let _ = stop.send(true);
+    };
+    connections::serve(listener, router(state, settings), stop).await;
     tail.drain().await;
     Ok(())
 }
 
 fn router(state: AppState, settings: &Settings) -> Router {
+    let docs = match settings.serve.docs {
+        true => openapi::routes(),
+        false => Router::new(),
+    };
     Router::new()
-        .merge(health::routes())
+        .merge(Router::from(health::documented()))
+        .merge(api::routes(&state, settings.serve.cors_origin.as_ref()))
+        .merge(docs)
         .merge(track::routes(Arc::clone(&state.tracker)))
-        .fallback(problem::not_found)
+        .fallback(api::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn_with_state(
             settings.serve.forwarded,

@@ -64,7 +64,7 @@ pub trait Record: Send + Sync + 'static {
     fn record(&self, events: &[Event]) -> impl Future<Output = Result<(), StorageError>> + Send;
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Figures {
     /// Taken, and not yet in the database.
     pub waiting: usize,
