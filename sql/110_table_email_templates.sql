@@ -16,7 +16,9 @@ create table campaign.email_templates (
 );
 
 comment on table campaign.email_templates is
-'Mails to be personalised. Checked when saved: a syntax error or an unknown variable is refused with its line and column (CP009).';
+'Mails to be personalised. Checked when saved: a syntax error, an unknown variable, an image that would have to come with the mail (cid:, data:) is refused with its line and column (CP009).';
+comment on column campaign.email_templates.html is
+'As it was written. In what is sent, the rules of its style elements also stand in the elements that they speak of, for mail programs that read no others; not those of media queries, nor of elements whose class or id is made by tags. data-css-inline="ignore" on a style element or another one leaves it alone.';
 comment on column campaign.email_templates.text is 'Plain-text part; null: made from the HTML.';
 comment on column campaign.email_templates.variables is
 'Names that the template may use beside first_name, name, email and unsubscribe_url (where the recipient unsubscribes). The segment''s vars must have them.';

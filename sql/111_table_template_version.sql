@@ -11,3 +11,4 @@ create table campaign.template_version (
 );
 
 comment on table campaign.template_version is 'Every content that a template ever had, and the variables that it reads.';
+comment on column campaign.template_version.html is 'As it is sent: what the style elements say stands also in the elements that they speak of.';

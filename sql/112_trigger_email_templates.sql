@@ -49,7 +49,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into campaign.template_version (template_id, version, subject, html, text, variables, used_variables)
-  values (new.id, new.version, new.subject, new.html, new.text, new.variables,
+  values (new.id, new.version, new.subject, campaign._inline_css(new.html), new.text, new.variables,
           campaign._template_variables(new.subject, new.html, new.text, new.variables));
   return null;
 end

@@ -28,4 +28,6 @@ comment on column campaign.tracking_event.link is 'Number of the link in the mai
 comment on column campaign.tracking_event.agent is
 'Who it was, as far as can be told. human, google_proxy and yahoo_proxy (image proxies that fetch when a person looks) count as people; apple_mpp and google_prefetch fetch every image, scanner every link.';
 comment on column campaign.tracking_event.family is 'Family of the user agent, e.g. Chrome.';
-comment on column campaign.tracking_event.address is 'Cut to /24 or /48, unless the setting reader_details is full; so is user_agent left out.';
+comment on column campaign.tracking_event.address is 'Of the reader, cut to /24 or /48 unless the setting reader_details is full.';
+comment on column campaign.tracking_event.user_agent is 'As it came, its first 1,000 characters; only where reader_details is full.';
+comment on column campaign.tracking_event.detail is 'Words of whoever reported a bounce or complaint.';

@@ -9,10 +9,10 @@
 )]
 
 use message::reply::{Answer, Phase};
-use message::template::{Recipient, Source, Template};
+use message::template::{self, Recipient, Source, Template, TemplateError};
 use message::token::{Key, Kind, Token};
 use message::verdict::{RuleRow, Rules};
-use message::{address, agent, header, links};
+use message::{address, agent, css, header, links};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{JsonB, function_name};
@@ -29,6 +29,7 @@ extension_sql!(
         check_header,
         check_template,
         template_variables,
+        inline_css,
         render,
         link_url,
         link_count,
@@ -66,7 +67,7 @@ fn check_template(
 ) -> Result<Option<JsonB>, ErrorReport> {
     let variables = names(variables)?;
     let source = source(subject, html, body_text, &variables)?;
-    Ok(Template::compile(&source).err().map(|error| {
+    Ok(template::check(&source).err().map(|error| {
         JsonB(json!({
             "part": error.part.to_string(),
             "line": error.line,
@@ -75,6 +76,14 @@ fn check_template(
             "hint": error.hint,
         }))
     }))
+}
+
+/// The HTML of a template as it is sent: the rules of its style elements also stand in the elements that they speak of. Error 22023 if
+/// that cannot be done; _check_template says so before.
+#[pg_extern(name = "_inline_css", immutable, strict, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn inline_css(html: &str) -> Result<String, ErrorReport> {
+    css::inlined(html).map_err(not_sound)
 }
 
 /// The sorted names of the variables that a template reads. Error 22023 if it is not sound.
@@ -328,13 +337,15 @@ fn names(variables: Option<Vec<Option<String>>>) -> Result<Vec<String>, ErrorRep
 }
 
 fn compile(source: &Source<'_>) -> Result<Template, ErrorReport> {
-    Template::compile(source).map_err(|error| {
-        let report = invalid("the template is not sound").set_detail(error.to_string());
-        match error.hint {
-            Some(hint) => report.set_hint(hint),
-            None => report,
-        }
-    })
+    Template::compile(source).map_err(not_sound)
+}
+
+fn not_sound(error: TemplateError) -> ErrorReport {
+    let report = invalid("the template is not sound").set_detail(error.to_string());
+    match error.hint {
+        Some(hint) => report.set_hint(hint),
+        None => report,
+    }
 }
 
 fn object(what: &str, value: Option<JsonB>) -> Result<Map<String, Value>, ErrorReport> {

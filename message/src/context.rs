@@ -15,7 +15,7 @@ use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, State};
 
 use crate::markup::{self, conditional};
-use crate::tags::{Piece, pieces};
+use crate::tags::{Piece, blanked, pieces};
 
 /// Where a value is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,15 +98,11 @@ pub(crate) fn add_filters(env: &mut Environment<'_>) {
 
 /// Byte at which each value's expression may begin → its place. Values that are in no known place are left out.
 fn places(source: &str, pieces: &[Piece<'_>]) -> Result<BTreeMap<usize, Place>, RewritingError> {
-    let mut blanked = String::with_capacity(source.len());
+    let blanked = blanked(source, pieces);
     let mut tags = Vec::new();
     for piece in pieces {
         match piece {
-            Piece::Literal(at) => {
-                // A letter, not a blank: in `href=https://a/{% if x %}?b={{ c }}` the value goes on.
-                blanked.push_str(&"x".repeat(at.start.saturating_sub(blanked.len())));
-                blanked.push_str(&source[at.clone()]);
-            }
+            Piece::Literal(_) => {}
             Piece::Output(tokens) => tags.extend(tokens.first().map(|t| (t.at.start, Flow::Value))),
             Piece::Statement(tokens) => tags.extend(tokens.first().and_then(|token| {
                 let flow = match token.name()? {
@@ -121,7 +117,6 @@ fn places(source: &str, pieces: &[Piece<'_>]) -> Result<BTreeMap<usize, Place>, 
             })),
         }
     }
-    blanked.push_str(&"x".repeat(source.len().saturating_sub(blanked.len())));
     let finder = Finder {
         html: &blanked,
         tags: &tags,

@@ -5,7 +5,9 @@
 pub mod address;
 pub mod agent;
 mod context;
+pub mod css;
 pub mod header;
+mod images;
 pub mod links;
 pub mod mail;
 mod markup;

@@ -28,6 +28,10 @@ impl Spanned<'_> {
             _ => None,
         }
     }
+
+    pub fn is_assignment(&self) -> bool {
+        matches!(self.token, Token::Assign)
+    }
 }
 
 /// The pieces of a template that compiles, in order.
@@ -51,4 +55,27 @@ pub(crate) fn pieces(source: &str) -> Vec<Piece<'_>> {
         }
     }
     pieces
+}
+
+/// The source with each tag blanked out at its own length, so that what an HTML parser says about it
+/// holds for the template.
+pub(crate) fn blanked(source: &str, pieces: &[Piece<'_>]) -> String {
+    let mut blanked = String::with_capacity(source.len());
+    for piece in pieces {
+        if let Piece::Literal(at) = piece {
+            // A letter, not a blank: in `href=https://a/{% if x %}?b={{ c }}` the value goes on.
+            blanked.push_str(&"x".repeat(at.start.saturating_sub(blanked.len())));
+            blanked.push_str(&source[at.clone()]);
+        }
+    }
+    blanked.push_str(&"x".repeat(source.len().saturating_sub(blanked.len())));
+    blanked
+}
+
+/// Line and column, from 1, of a byte of the source.
+pub(crate) fn position(source: &str, offset: usize) -> (usize, usize) {
+    let before = source.get(..offset).unwrap_or(source);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    (line, before[line_start..].chars().count() + 1)
 }

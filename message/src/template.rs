@@ -9,7 +9,9 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, escape_fo
 use serde_json::Map;
 
 use crate::context;
-use crate::tags::{Piece, Spanned, pieces};
+use crate::css;
+use crate::images;
+use crate::tags::{Piece, Spanned, pieces, position};
 use crate::text;
 
 /// Variables that every template may use, besides the declared ones.
@@ -124,6 +126,13 @@ pub struct Template {
     env: Environment<'static>,
     has_text: bool,
     used: Vec<String>,
+}
+
+/// What is wrong with a template that is to be saved: it does not compile, or it cannot be sent as it is.
+pub fn check(source: &Source<'_>) -> Result<(), TemplateError> {
+    Template::compile(source)?;
+    images::check(source.html)?;
+    css::inlined(source.html).map(drop)
 }
 
 impl Template {
@@ -375,12 +384,4 @@ fn describe(error: &minijinja::Error) -> String {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     }
-}
-
-/// Line and column, from 1, of a byte of the source.
-fn position(source: &str, offset: usize) -> (usize, usize) {
-    let before = source.get(..offset).unwrap_or(source);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    (line, before[line_start..].chars().count() + 1)
 }

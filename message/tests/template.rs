@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use message::template::{Part, Recipient, RenderError, Rendered, Source, Template, TemplateError};
+use message::template::{
+    Part, Recipient, RenderError, Rendered, Source, Template, TemplateError, check,
+};
 use serde_json::{Map, Value, json};
 
 fn compile(subject: &str, html: &str, text: Option<&str>) -> Result<Template, TemplateError> {
@@ -289,4 +291,88 @@ fn html_that_would_take_too_long_to_convert_asks_for_a_text_part() {
     assert_eq!(render(&template, json!({})).unwrap_err().part, Part::Text);
     let template = compile("s", &html, Some("t")).unwrap();
     assert_eq!(render(&template, json!({})).unwrap().text, "t");
+}
+
+fn refused(html: &str) -> Option<TemplateError> {
+    check(&Source {
+        subject: "s",
+        html,
+        text: None,
+        variables: &["city".to_owned()],
+    })
+    .err()
+}
+
+#[test]
+fn images_that_would_have_to_come_with_the_mail_are_refused() {
+    let found = refused("<p>é</p>\n<img alt=x src='cid:logo'>").unwrap();
+    assert_eq!((found.part, found.line, found.column), (Part::Html, 2, 17));
+    assert_eq!(
+        found.message,
+        "src is a cid: URL: images are not sent with a mail"
+    );
+    assert!(found.hint.unwrap().contains("https address"));
+    for html in [
+        "<img src=\" CID:logo\">",
+        "<img src=data:image/png;base64,AAAA>",
+        "<img src='&#100;ata&colon;image/png;base64,AAAA'>",
+        "<td background=\"data:image/png;base64,AAAA\">",
+        "<video poster=\"cid:x\">",
+        "<img srcset=\"https://a.example/1.png 1x, data:image/png;base64,AAAA 2x\">",
+        "{% for i in [1] %}<img src='cid:{{ i }}'>{% endfor %}",
+        "<!--[if mso]><v:image src='cid:logo'/><![endif]-->",
+    ] {
+        assert!(refused(html).is_some(), "{html}");
+    }
+    for html in [
+        "<img src='https://a.example/cid:1.png'>",
+        "<img src='{{ city }}' srcset='/a.png 1x, /b.png 2x'>",
+        "<p title='cid:x'>cid:x <a href='data:text/plain,x'>",
+        "<!-- <img src='cid:logo'> -->",
+    ] {
+        assert_eq!(refused(html), None, "{html}");
+    }
+}
+
+#[test]
+fn what_does_not_compile_is_refused_first() {
+    let found = refused("<img src='cid:x'>{{ cty }}").unwrap();
+    assert_eq!(found.message, "unknown variable `cty`");
+}
+
+#[test]
+fn where_to_unsubscribe_is_a_variable_that_nobody_overrides() {
+    let template = compile(
+        "s",
+        "<a href='{{unsubscribe_url}}'>",
+        Some("{{unsubscribe_url}}"),
+    )
+    .unwrap();
+    assert_eq!(template.used(), ["unsubscribe_url"]);
+    let vars = json!({"unsubscribe_url": "https://evil.example"});
+    let vars = vars.as_object().unwrap();
+    let mut to = Recipient {
+        email: "ana@example.com",
+        unsubscribe_url: Some("https://mail.example.com/unsubscribe?t=AQ"),
+        vars,
+    };
+    let rendered = template.render(&to).unwrap();
+    assert_eq!(
+        rendered.html,
+        "<a href='https://mail.example.com/unsubscribe?t=AQ'>"
+    );
+    assert_eq!(rendered.text, "https://mail.example.com/unsubscribe?t=AQ");
+    to.unsubscribe_url = Some("https://mail.example.com/'><b>");
+    assert_eq!(
+        template.html(&to).unwrap(),
+        "<a href='https:&#x2f;&#x2f;mail.example.com&#x2f;&#x27;&gt;&lt;b&gt;'>"
+    );
+    to.unsubscribe_url = None;
+    let error = template.render(&to).unwrap_err();
+    assert!(
+        error
+            .message
+            .ends_with("(without a value: unsubscribe_url)"),
+        "{error}"
+    );
 }

@@ -7,7 +7,7 @@ database=${1:?usage: run.sh DATABASE}
 output=$(mktemp -d)
 trap 'rm -rf -- "$output"' EXIT
 
-psql -Xq -v ON_ERROR_STOP=1 -d "$database" -f ../sql/_protocol.sql >/dev/null 2>&1
+psql -Xq -v ON_ERROR_STOP=1 -d "$database" -f ../sql/_protocol.sql -f ../sql/_tokens.sql >/dev/null 2>&1
 status=0
 /usr/lib/postgresql/15/lib/pgxs/src/test/isolation/pg_isolation_regress --use-existing --dbname="$database" \
   --host="$PGHOST" --port="$PGPORT" --user="$PGUSER" --inputdir=. --outputdir="$output" --schedule=schedule || status=$?

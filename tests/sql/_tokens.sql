@@ -36,6 +36,12 @@ create function start_tracked(p_template text default 'news') returns bigint lan
   select (campaign.start_campaign('guests', p_template, track_opens => true, track_clicks => true, allow_repeat => true)).job_no
 $$;
 
+-- What a reader did just now, for record_events.
+create function did(p_kind text, p_job bigint, p_pos bigint, p_link integer default null) returns jsonb language sql as $$
+  select jsonb_build_object('kind', p_kind, 'token', token(p_kind, p_job, p_pos, p_link), 'link_url', 'https://example.com',
+    'user_agent', 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0')
+$$;
+
 -- What was recorded, in order of time: 1 open human, 2 click 3 scanner, …
 create function events(p_job bigint) returns text language sql as $$
   select coalesce(string_agg(concat_ws(' ', e.pos, e.kind, e.link, e.agent), ', ' order by e.at, e.event_no), 'nothing') from campaign.tracking_event e where e.job_no = p_job

@@ -327,9 +327,9 @@ mod tests {
 
     fn assignment(pos: i64) -> Assignment {
         let job: JobSpec = serde_json::from_value(json!({
-            "id": Uuid::nil(), "integration_id": Uuid::nil(), "concurrency": 1, "window": 1,
+            "id": Uuid::nil(), "job_no": 1, "integration_id": Uuid::nil(), "concurrency": 1, "window": 1, "links": null,
             "message": {
-                "from_email": "team@example.org", "from_name": null, "reply_to": null, "headers": {},
+                "from_email": "team@example.org", "from_name": null, "reply_to": null, "headers": {}, "segment": "all", "public_url": null,
                 "template": {"subject": "Hi {{name}}", "html": "<p>Hi</p>", "text": null, "variables": []}
             }
         }))

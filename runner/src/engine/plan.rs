@@ -108,7 +108,7 @@ impl Letter {
             from_email: &message.from_email,
             id,
             segment: &message.segment,
-            has_unsubscribe: message.public_url.is_some(),
+            has_unsubscribe: !matches!(ours, Ours::None),
         };
         Letter {
             headers: bulk(&campaign, &message.headers),
@@ -179,4 +179,103 @@ fn links(public_url: &str, job_no: i64, spec: &LinksSpec) -> Ours {
         track_opens: spec.track_opens,
         track_clicks: spec.track_clicks,
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::SystemTime;
+
+    use message::token::{Kind, Token};
+    use serde_json::json;
+
+    use super::*;
+
+    fn job(changes: Value) -> JobSpec {
+        let mut job = json!({
+            "id": Uuid::from_u128(0x1234_5678_9abc_def0 << 64), "job_no": 42, "integration_id": Uuid::nil(), "concurrency": 1, "window": 1,
+            "message": {
+                "from_email": "team@example.org", "from_name": null, "reply_to": null, "headers": {}, "segment": "no-show",
+                "public_url": "https://mail.example.org",
+                "template": {
+                    "subject": "Hi {{name}}", "html": "<a href=https://a.example/>a</a><a href=https://b.example/>b</a>",
+                    "text": "{{unsubscribe_url}}", "variables": []
+                }
+            },
+            "links": {"key_id": 3, "key": "07".repeat(32), "track_opens": true, "track_clicks": true}
+        });
+        for (path, value) in changes.as_object().unwrap() {
+            *job.pointer_mut(path).unwrap() = value.clone();
+        }
+        serde_json::from_value(job).unwrap()
+    }
+
+    /// The mail without the soft line breaks of quoted-printable.
+    fn text(letter: &Letter) -> Result<String, String> {
+        let identity = Identity {
+            job_id: Uuid::nil(),
+            pos: 7,
+            date: SystemTime::UNIX_EPOCH,
+        };
+        let vars = json!({"name": "Ana"});
+        let mail = letter.mail("ana@example.com", vars.as_object().unwrap(), &identity)?;
+        let text = String::from_utf8(mail.content).unwrap();
+        Ok(text.replace("=\r\n", "").replace("=3D", "="))
+    }
+
+    fn tokens(text: &str) -> Vec<Kind> {
+        let key = Key::new(&[7; 32]).unwrap();
+        let tokens = text.split("?t=").skip(1).map(|rest| {
+            let end = rest.find(['"', '>', '\r']).unwrap();
+            let unverified = Token::parse(&rest[..end]).unwrap();
+            assert!(unverified.is_genuine(&key));
+            let token = unverified.token;
+            assert_eq!((token.key_id, token.job_no, token.pos), (3, 42, 7));
+            token.kind
+        });
+        tokens.collect()
+    }
+
+    #[test]
+    fn a_job_says_in_its_mails_what_its_spec_says() {
+        let stop = Kind::Unsubscribe;
+        let clicks = [Kind::Click { link: 1 }, Kind::Click { link: 2 }];
+        let with = |opens: bool, clicks: bool| {
+            let job = job(json!({"/links/track_opens": opens, "/links/track_clicks": clicks}));
+            text(&Letter::of_job(job)).unwrap()
+        };
+        // The header, the text part, the HTML part.
+        assert_eq!(tokens(&with(false, false)), [stop, stop]);
+        assert_eq!(tokens(&with(true, false)), [stop, stop, Kind::Open]);
+        assert_eq!(
+            tokens(&with(false, true)),
+            [stop, stop, clicks[0], clicks[1]]
+        );
+        let all = with(true, true);
+        assert_eq!(tokens(&all), [stop, stop, clicks[0], clicks[1], Kind::Open]);
+        assert!(all.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
+        assert!(all.contains("Feedback-ID: 123456789abc:no-show:campaign:exampleorg\r\n"));
+    }
+
+    #[test]
+    fn without_a_public_url_there_are_no_links_of_ours() {
+        let mut spec = job(json!({"/message/public_url": null, "/links": null}));
+        assert!(
+            text(&Letter::of_job(spec.clone()))
+                .unwrap_err()
+                .contains("unsubscribe_url")
+        );
+        spec.message.template.text = None;
+        let text = text(&Letter::of_job(spec)).unwrap();
+        assert!(!text.contains("List-Unsubscribe") && !text.contains("?t="));
+        assert!(text.contains("href=https://a.example/"));
+    }
+
+    #[test]
+    fn a_key_that_is_none_fails_each_mail_and_no_key_is_shown() {
+        let spec = job(json!({"/links/key": "secret"}));
+        assert!(!format!("{spec:?}").contains("secret"));
+        let why = text(&Letter::of_job(spec)).unwrap_err();
+        assert_eq!(why, "the key that signs its links is none");
+    }
 }

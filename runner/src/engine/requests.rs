@@ -239,8 +239,8 @@ mod tests {
 
     async fn to(port: u16, alive: Fence) -> Option<TestOutcome> {
         let message = json!({
-            "from_email": "team@example.org", "from_name": null, "reply_to": null, "headers": {"X-Kind": "test"},
-            "template": {"subject": "Hi {{name}}", "html": "<p>Hi</p>", "text": null, "variables": []}
+            "from_email": "team@example.org", "from_name": null, "reply_to": null, "headers": {"X-Kind": "test"}, "segment": "test",
+            "public_url": "https://mail.example.org", "template": {"subject": "Hi {{name}}", "html": "<p>Hi</p>", "text": null, "variables": []}
         });
         let vars = json!({"name": "Ana"});
         let mail = TestMail {
@@ -263,6 +263,9 @@ mod tests {
         let mail = String::from_utf8(accepted.mail.as_deref().unwrap().to_vec()).unwrap();
         assert!(mail.contains("Subject: Hi Ana\r\n") && mail.contains("X-Kind: test\r\n"));
         assert!(mail.contains("Message-ID: <00000000000000000000000000000007.1@example.org>"));
+        assert!(
+            mail.contains("List-Unsubscribe: <https://mail.example.org/unsubscribe?t=test>\r\n")
+        );
     }
 
     #[tokio::test]

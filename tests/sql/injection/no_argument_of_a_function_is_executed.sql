@@ -15,7 +15,7 @@ select report(1, :job, 1, null, '1 uncertain');
 select job_no as tracked from campaign.start_campaign('custom', 'news', track_opens => true, track_clicks => true,
   audience_query => 'select ''1'' as recipient_key, ''t@example.com'' as email, ''{"name": "N", "first_name": "F"}''::jsonb as vars') \gset
 create function event(p_kind text) returns jsonb language sql as $$
-  select jsonb_build_object('kind', p_kind, 'token', token(p_kind, (select max(job_no) from campaign.email_jobs), 1, case p_kind when 'click' then 1 end), 'link_url', 'https://example.com')
+  select did(p_kind, (select max(job_no) from campaign.email_jobs), 1, case p_kind when 'click' then 1 end)
 $$;
 create temporary table call (fn text, arguments jsonb);
 insert into call values

@@ -19,7 +19,6 @@ insert into expected (name, admin, operator, runner, reader) values
   ('job_spec',             '', '', 'x', ''),
   ('judge_reply',          'x', 'x', '', 'x'),
   ('list_integrations',    '', '', 'x', ''),
-  ('now',                  'x', 'x', 'x', 'x'),
   ('pause_campaign',       'x', 'x', '', ''),
   ('plan_campaign',        'x', 'x', '', ''),
   ('preview',              'x', 'x', '', 'x'),
@@ -87,6 +86,7 @@ insert into expected (name, admin, operator, runner, reader) values
 insert into expected (name, admin, operator, runner, reader, server) values
   ('act_as',               '', '', '', '', 'x'),
   ('click_url',            'x', '', '', '', 'x'),
+  ('now',                  'x', 'x', 'x', 'x', 'x'),
   ('record_click',         'x', '', '', '', 'x'),
   ('record_events',        'x', '', '', '', 'x'),
   ('record_open',          'x', '', '', '', 'x'),

@@ -1,14 +1,17 @@
 begin;
 \ir ../_fixtures.sql
-select plan(13);
+select plan(17);
 
 select refused($$ select campaign.start_campaign('guests', 'thanks', track_opens => true) $$, 'CP008', '{public_url,https://mail.example.com,track_opens}', 'opens cannot be tracked without a public_url');
 select refused($$ select campaign.start_campaign('guests', 'thanks', track_clicks => true) $$, 'CP008', '{public_url,https://mail.example.com,track_clicks}', 'nor clicks');
 select results_eq($$ select public_url, signing_key_id, track_opens, track_clicks from campaign.start_campaign('guests', 'thanks', track_opens => null, track_clicks => false) $$,
   'values (null::text, null::integer, false, false)', 'without one there are no links');
 select is_empty('select from campaign.signing_key', 'nor a key');
+insert into campaign.email_templates (name, slug, subject, html) values ('Bye', 'bye', 'Hi', '<a href="{{unsubscribe_url}}">No more</a>');
+select refused(format('select campaign.%s_campaign(''guests'', ''bye'')', v), 'CP008', '{bye,unsubscribe_url,public_url,https://mail.example.com}', v || ': nor can a mail show where to unsubscribe') from unnest('{start,plan}'::text[]) v;
 
 insert into campaign.setting (name, value) values ('public_url', 'https://mail.example.com');
+select results_eq(format('select total_contacts from campaign.%s_campaign(''guests'', ''bye'', allow_repeat => true)', v), 'values (3::bigint)', v || ': of the audience unsubscribe_url is not asked') from unnest('{plan,start}'::text[]) v;
 select results_eq($$ select public_url, signing_key_id, track_opens, track_clicks from campaign.start_campaign('guests', 'thanks', allow_repeat => true) $$,
   $$ values ('https://mail.example.com', 1, false, false) $$, 'with one there are, to unsubscribe, and nothing is tracked unasked');
 select results_eq($$ select public_url, signing_key_id, track_opens, track_clicks from campaign.start_campaign('guests', 'thanks', allow_repeat => true, track_opens => true) $$,

@@ -1,7 +1,7 @@
 begin;
 \ir ../_fixtures.sql
 \ir ../_tokens.sql
-select plan(13);
+select plan(14);
 
 select is((select count(*) from campaign.signing_key), 0::bigint, 'there is no key before a campaign needs one');
 select start_tracked() as old \gset
@@ -14,6 +14,7 @@ select is((select count(distinct secret) from campaign.signing_key), 2::bigint, 
 select is(campaign.record_open(token('open', :old, 1)), true, 'links that are out keep working');
 select is(campaign.record_open(token('open', :new, 1)), true, 'new ones work');
 select is(campaign.record_open((select signed(claim_of(1, 2, :old, 1), secret) from campaign.signing_key where key_id = 1)), false, 'a key signs in its own name only');
+select is(campaign.record_open((select signed(claim_of(1, 2, :old, 1), secret) from campaign.signing_key where key_id = 2)), false, 'and for its own campaigns only');
 
 create role ana in role campaign_admin;
 set local role ana;
