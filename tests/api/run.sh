@@ -6,7 +6,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/../../tools/lib.sh"
 locate
 database=$1
 log=$RUN/api-server.log
-rounds=25
+rounds=100
 
 quiet_sql() { PGOPTIONS='-c client_min_messages=error' sql "$database" "$@"; }
 
