@@ -78,7 +78,15 @@ impl Cluster {
 
     /// `mode` is one of `pg_ctl stop`: `fast` rolls back what is under way, `immediate` is a crash.
     pub fn restart(&self, mode: &str) {
+        self.stop(mode);
+        self.start();
+    }
+
+    pub fn stop(&self, mode: &str) {
         cluster(&["stop", &self.folder, mode]);
+    }
+
+    pub fn start(&self) {
         cluster(&["start", &self.folder]);
     }
 

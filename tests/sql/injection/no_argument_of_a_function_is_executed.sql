@@ -6,6 +6,7 @@ begin;
 create table public.canary (n integer);
 insert into public.canary values (1);
 create role canary;
+select token from campaign.create_api_token('canary', 'reader') \gset
 
 -- One call of each public function that takes text, with an argument for each of its parameters, in SQL.
 select start_job(3) as job \gset
@@ -19,6 +20,9 @@ create function event(p_kind text) returns jsonb language sql as $$
 $$;
 create temporary table call (fn text, arguments jsonb);
 insert into call values
+  ('act_as', jsonb_build_object('token', quote_literal(:'token'))),
+  ('create_api_token', '{"name": "''somebody''", "role": "''reader''"}'),
+  ('revoke_api_token', '{"name": "''canary''"}'),
   ('plan_campaign', '{"segment": "''custom''", "template": "''letter''", "subject": "''Hi''", "config": "''{}''::jsonb", "integration": "''relay''", "audience_query": "null::text", "audience_keys": "null::text[]", "dedupe_key": "''k''"}'),
   ('start_campaign', '{"segment": "''custom''", "template": "''letter''", "subject": "''Hi''", "config": "''{}''::jsonb", "integration": "''relay''", "audience_query": "null::text", "audience_keys": "null::text[]", "dedupe_key": "''k''", "on_uncertain": "''hold''", "idempotency_key": "''i''"}'),
   ('pause_campaign', format('{"job": "''%s''::uuid", "reason": "''lunch''"}', job_id(:job))::jsonb),
@@ -132,7 +136,7 @@ create function attempt_call(p_fn text, p_arguments jsonb, p_world text) returns
     (array_agg(r.role order by r.n))[1],
     format('select * from campaign.%I(%s)', p_fn, (select string_agg(format('%I => %s', a.key, a.value), ', ') from jsonb_each_text(p_arguments) a)),
     p_world)
-  from pg_proc p, unnest('{campaign_operator,campaign_admin,campaign_runner}'::text[]) with ordinality as r (role, n)
+  from pg_proc p, unnest('{campaign_operator,campaign_admin,campaign_runner,campaign_server}'::text[]) with ordinality as r (role, n)
   where p.pronamespace = 'campaign'::regnamespace and p.proname = p_fn and has_function_privilege(r.role, p.oid, 'execute')
 $$;
 

@@ -8,16 +8,18 @@ mod request;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, Multipart, RawQuery, Request, State};
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, RawQuery, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Extension, Router};
 use message::token::{self, Token};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::AppState;
 use super::client::Client;
 use crate::config::Database;
 use crate::storage::StorageError;
@@ -32,6 +34,7 @@ const GIF: [u8; 43] = *b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\0\0\0\x21\xF9\x04\x01\
 const DRAIN: Duration = Duration::from_secs(10);
 /// The answer to an unsubscribe link is one field.
 const MAX_BODY: usize = 64 * 1024;
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const FIELD: &str = "List-Unsubscribe";
 const ONE_CLICK: &str = "One-Click";
 /// In place of tokens in mails that belong to no campaign.
@@ -64,12 +67,12 @@ impl Tail {
     }
 }
 
-pub fn routes<S: Clone + Send + Sync + 'static>(tracker: Arc<Tracker>) -> Router<S> {
-    Router::new()
-        .route("/api/track/open", get(open))
-        .route("/api/track/click", get(click))
-        .route("/unsubscribe", get(show).post(unsubscribe))
-        .with_state(tracker)
+pub fn documented() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(open))
+        .routes(routes!(click))
+        .routes(routes!(show, unsubscribe))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
 impl Record for Arc<TrackStorage> {
@@ -89,7 +92,13 @@ impl Record for Arc<TrackStorage> {
     }
 }
 
-/// The same answer to everybody, before anything is looked up.
+/// The pixel of a mail
+///
+/// The same answer to everybody, before anything is looked up. A genuine token is recorded as an open, unless the method is HEAD.
+#[utoipa::path(
+    get, path = "/api/track/open", tag = "links in mails",
+    params(("t" = Option<String>, Query, description = "Token of the mail.")),
+    responses((status = 200, description = "A transparent pixel.", body = [u8], content_type = "image/gif")))]
 async fn open(
     State(tracker): State<Arc<Tracker>>,
     Extension(client): Extension<Client>,
@@ -125,6 +134,16 @@ async fn open(
 
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
+/// A link of a mail
+///
+/// Leads where the mail's link led before it was rewritten. Records a click, unless the method is HEAD.
+#[utoipa::path(
+    get, path = "/api/track/click", tag = "links in mails",
+    params(("t" = Option<String>, Query, description = "Token of the link.")),
+    responses(
+        (status = 302, description = "There.", headers(("location" = String))),
+        (status = 404, description = "A page: the token is not genuine.", body = String, content_type = "text/html"),
+        (status = 503, description = "A page: the database is not available.", body = String, content_type = "text/html")))]
 async fn click(
     State(tracker): State<Arc<Tracker>>,
     Extension(client): Extension<Client>,
@@ -167,7 +186,16 @@ async fn click(
     response
 }
 
-/// Scanners follow links: this changes nothing.
+/// The page of an unsubscribe link
+///
+/// Asks whether to unsubscribe. Changes nothing, since programs follow links.
+#[utoipa::path(
+    get, path = "/unsubscribe", tag = "links in mails",
+    params(("t" = Option<String>, Query, description = "Token of the mail.")),
+    responses(
+        (status = 200, description = "A page with a button, or one that says that it is done already.", body = String, content_type = "text/html"),
+        (status = 404, description = "A page: the token is not genuine.", body = String, content_type = "text/html"),
+        (status = 503, description = "A page: the database is not available.", body = String, content_type = "text/html")))]
 async fn show(State(tracker): State<Arc<Tracker>>, RawQuery(query): RawQuery) -> Response {
     let Some(token) = request::token(query.as_deref()) else {
         return Page::BadLink.into_response();
@@ -175,6 +203,19 @@ async fn show(State(tracker): State<Arc<Tracker>>, RawQuery(query): RawQuery) ->
     ask(&tracker, &token).await
 }
 
+/// Unsubscribes (RFC 8058)
+///
+/// As often as you like. Without the field it only shows the page.
+#[utoipa::path(
+    post, path = "/unsubscribe", tag = "links in mails",
+    params(("t" = Option<String>, Query, description = "Token of the mail.")),
+    request_body(content(
+        (OneClick = "application/x-www-form-urlencoded"),
+        (OneClick = "multipart/form-data"))),
+    responses(
+        (status = 200, description = "A page: the address gets no more mails.", body = String, content_type = "text/html"),
+        (status = 404, description = "A page: the token is not genuine.", body = String, content_type = "text/html"),
+        (status = 503, description = "A page: the database is not available.", body = String, content_type = "text/html")))]
 async fn unsubscribe(
     State(tracker): State<Arc<Tracker>>,
     Extension(client): Extension<Client>,
@@ -185,7 +226,8 @@ async fn unsubscribe(
     let Some(token) = request::token(query.as_deref()) else {
         return Page::BadLink.into_response();
     };
-    if !is_one_click(request).await || NO_CAMPAIGN.contains(&token.as_str()) {
+    let is_one_click = timeout(BODY_TIMEOUT, is_one_click(request)).await;
+    if !is_one_click.unwrap_or(false) || NO_CAMPAIGN.contains(&token.as_str()) {
         return ask(&tracker, &token).await;
     }
     let user_agent = request::user_agent(&headers);
@@ -217,6 +259,14 @@ fn unavailable(error: &StorageError) -> Response {
     Page::Unavailable.into_response()
 }
 
+/// What the form of the page, or a program on behalf of the reader, sends.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code)]
+struct OneClick {
+    #[schema(rename = "List-Unsubscribe", example = "One-Click")]
+    list_unsubscribe: String,
+}
+
 /// Whether the body says so, urlencoded or as multipart (RFC 8058 section 3.2).
 async fn is_one_click(request: Request) -> bool {
     let is_multipart = (request.headers().get(CONTENT_TYPE))
@@ -228,7 +278,7 @@ async fn is_one_click(request: Request) -> bool {
                 .starts_with("multipart/")
         });
     if !is_multipart {
-        let Ok(body) = to_bytes(request.into_body(), MAX_BODY).await else {
+        let Ok(body) = Bytes::from_request(request, &()).await else {
             return false;
         };
         return form_urlencoded::parse(&body).any(|(name, value)| is_answer(&name, &value));
