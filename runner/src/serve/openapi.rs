@@ -12,7 +12,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::problem::Problem;
-use super::{AppState, api, health};
+use super::{AppState, api, health, track};
 
 const TOKEN: &str = "token";
 
@@ -31,6 +31,7 @@ const TOKEN: &str = "token";
         (name = "segments", description = "Audiences by name."),
         (name = "suppressions", description = "Addresses that get no mail."),
         (name = "integrations", description = "SMTP relays."),
+        (name = "readers", description = "Where links in mails lead."),
     )
 )]
 struct Base;
@@ -68,6 +69,7 @@ pub fn document() -> OpenApi {
         SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
     );
     document.merge(health::documented().into_openapi());
+    document.merge(track::documented().into_openapi());
     document
 }
 

@@ -13,10 +13,11 @@ use axum::extract::{FromRequest, Multipart, RawQuery, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use axum::{Extension, Router};
 use message::token::{self, Token};
 use tokio::time::Instant;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::client::Client;
 use crate::config::Database;
@@ -28,6 +29,14 @@ use queue::{Event, Kind, Queue, Record, Writer};
 
 /// 1×1, transparent.
 const GIF: [u8; 43] = *b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\0\0\0\x21\xF9\x04\x01\0\0\0\0\x2C\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3B";
+/// What the body of an unsubscribe link's answer says.
+#[expect(dead_code, reason = "for the document")]
+#[derive(utoipa::ToSchema)]
+struct OneClick {
+    #[schema(rename = "List-Unsubscribe", example = "One-Click")]
+    list_unsubscribe: Option<String>,
+}
+
 /// For what waits when the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 /// The answer to an unsubscribe link is one field.
@@ -65,11 +74,14 @@ impl Tail {
 }
 
 pub fn routes<S: Clone + Send + Sync + 'static>(tracker: Arc<Tracker>) -> Router<S> {
-    Router::new()
-        .route("/api/track/open", get(open))
-        .route("/api/track/click", get(click))
-        .route("/unsubscribe", get(show).post(unsubscribe))
-        .with_state(tracker)
+    Router::from(documented()).with_state(tracker)
+}
+
+pub fn documented() -> OpenApiRouter<Arc<Tracker>> {
+    OpenApiRouter::new()
+        .routes(routes!(open))
+        .routes(routes!(click))
+        .routes(routes!(show, unsubscribe))
 }
 
 impl Record for Arc<TrackStorage> {
@@ -89,7 +101,13 @@ impl Record for Arc<TrackStorage> {
     }
 }
 
+/// Records that a mail was opened
+///
 /// The same answer to everybody, before anything is looked up.
+#[utoipa::path(
+    get, path = "/api/track/open", tag = "readers", operation_id = "track_open",
+    params(("t" = Option<String>, Query, description = "The token of the link.")),
+    responses((status = 200, description = "A transparent image, whatever the token.", body = Vec<u8>, content_type = "image/gif")))]
 async fn open(
     State(tracker): State<Arc<Tracker>>,
     Extension(client): Extension<Client>,
@@ -125,6 +143,14 @@ async fn open(
 
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
+/// Records that a link was followed, and leads to where it leads
+#[utoipa::path(
+    get, path = "/api/track/click", tag = "readers", operation_id = "track_click",
+    params(("t" = Option<String>, Query, description = "The token of the link.")),
+    responses(
+        (status = 302, description = "To the link of the mail.", headers(("Location" = String))),
+        (status = 404, description = "The link is not of a mail.", body = String, content_type = "text/html"),
+        (status = 503, description = "The database is not available.", body = String, content_type = "text/html")))]
 async fn click(
     State(tracker): State<Arc<Tracker>>,
     Extension(client): Extension<Client>,
@@ -167,7 +193,16 @@ async fn click(
     response
 }
 
+/// Asks whether to unsubscribe
+///
 /// Scanners follow links: this changes nothing.
+#[utoipa::path(
+    get, path = "/unsubscribe", tag = "readers", operation_id = "unsubscribe_page",
+    params(("t" = Option<String>, Query, description = "The token of the link.")),
+    responses(
+        (status = 200, description = "A page that asks whether to unsubscribe, or says that it was done.", body = String, content_type = "text/html"),
+        (status = 404, description = "The link is not of a mail.", body = String, content_type = "text/html"),
+        (status = 503, description = "The database is not available.", body = String, content_type = "text/html")))]
 async fn show(State(tracker): State<Arc<Tracker>>, RawQuery(query): RawQuery) -> Response {
     let Some(token) = request::token(query.as_deref()) else {
         return Page::BadLink.into_response();
@@ -175,6 +210,15 @@ async fn show(State(tracker): State<Arc<Tracker>>, RawQuery(query): RawQuery) ->
     ask(&tracker, &token).await
 }
 
+/// Unsubscribes (RFC 8058)
+#[utoipa::path(
+    post, path = "/unsubscribe", tag = "readers", operation_id = "unsubscribe",
+    params(("t" = Option<String>, Query, description = "The token of the link.")),
+    request_body(content = OneClick, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "It is done, or asked again where the body does not say so.", body = String, content_type = "text/html"),
+        (status = 404, description = "The link is not of a mail.", body = String, content_type = "text/html"),
+        (status = 503, description = "The database is not available.", body = String, content_type = "text/html")))]
 async fn unsubscribe(
     State(tracker): State<Arc<Tracker>>,
     Extension(client): Extension<Client>,
