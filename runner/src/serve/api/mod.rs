@@ -47,6 +47,7 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(templates::list, templates::create))
         .routes(routes!(templates::get, templates::update))
         .routes(routes!(templates::preview))
+        .routes(routes!(templates::preview_draft))
         .routes(routes!(segments::list))
         .routes(routes!(segments::count))
         .routes(routes!(people::suppressions, people::suppress))
