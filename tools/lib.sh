@@ -11,6 +11,8 @@ PGRX_VERSION=0.18.1
 TOOLS=${PG_CAMPAIGN_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/pg_campaign/cargo-pgrx-$PGRX_VERSION}
 # A mail server for tests: see setup.sh.
 EXIM=$TOOLS/exim4
+# Tests the REST API: see setup.sh.
+SCHEMATHESIS=$TOOLS/schemathesis
 DEBIAN_LIB=/usr/lib/postgresql/15
 DEBIAN_SHARE=/usr/share/postgresql/15
 RUN=$ROOT/.run

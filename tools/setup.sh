@@ -14,6 +14,7 @@ if [[ ${1:-} == --test ]]; then
   packages+=(
     "postgresql-15-pgtap: tests in SQL"
     "libtap-parser-sourcehandler-pgtap-perl: pg_prove, which runs them"
+    "python3-venv: schemathesis, which tests the REST API"
     "libdb5.3: Exim, a mail server for tests, needs it"
     "libgnutls-dane0: Exim needs it"
     "libidn12: Exim needs it"
@@ -98,4 +99,18 @@ if [[ ${1:-} == --test && ! -x $EXIM/exim ]]; then
   say "Unpacking Debian's exim4-daemon-light and libnss-wrapper, for tests, into $EXIM"
   fetch_exim ||
     die "Exim cannot be fetched" "See above. The packages are exim4-daemon-light and libnss-wrapper."
+fi
+
+# In an environment of its own: nothing of this machine's Python changes.
+install_schemathesis() {
+  rm -rf "$SCHEMATHESIS"
+  /usr/bin/python3 -m venv "$SCHEMATHESIS" &&
+    "$SCHEMATHESIS/bin/pip" install -q --disable-pip-version-check -r tests/api/requirements.txt &&
+    cp tests/api/requirements.txt "$SCHEMATHESIS/"
+}
+
+if [[ ${1:-} == --test ]] && ! cmp -s tests/api/requirements.txt "$SCHEMATHESIS/requirements.txt"; then
+  say "Installing schemathesis, which tests the REST API, into $SCHEMATHESIS"
+  install_schemathesis ||
+    die "schemathesis cannot be installed" "See above. What it needs is in tests/api/requirements.txt."
 fi

@@ -42,6 +42,12 @@ sql_tests() {
   xargs -d '\n' -n 1 -P 2 bash -c 'sql_file "$1"' - <<<"$files"
 }
 
+api() {
+  cargo build -q --locked -p campaign-runner
+  sql postgres -c "create database api template campaign_template"
+  tests/api/run.sh api
+}
+
 docs() {
   cargo build -q --locked -p campaign-runner
   PATH=$PG_BIN:$PATH CAMPAIGN_TEMPLATE_DB=campaign_template cargo test -q --locked -p e2e --test documents

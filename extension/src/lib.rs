@@ -102,7 +102,6 @@ fn template_variables(
 
 /// A template as one recipient gets it, its links as the author wrote them. unsubscribe_url: null if there is none. Error 22023 if the
 /// template is not sound, or if a variable that it reads has no value.
-#[expect(clippy::too_many_arguments, reason = "those of the SQL function")]
 #[pg_extern(name = "_render", immutable, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
 fn render(
@@ -144,7 +143,6 @@ fn render(
 
 /// The URL behind link number n, from 1, of the message that one recipient got; null if it has none. html: as in template_version.
 /// unsubscribe_url: any that begins with public_url. Error 22023 as _render.
-#[expect(clippy::too_many_arguments, reason = "those of the SQL function")]
 #[pg_extern(name = "_link_url", immutable, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
 fn link_url(
@@ -259,7 +257,6 @@ fn judge_reply(
 }
 
 /// What a token of a link says, whoever made it; no row: it is no token. kind: open, click or unsubscribe; link: of a click.
-#[expect(clippy::type_complexity, reason = "pgrx reads the columns off it")]
 #[pg_extern(name = "_read_token", immutable, strict, parallel_safe)]
 #[search_path(pg_catalog, pg_temp)]
 fn read_token(

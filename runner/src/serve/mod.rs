@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::extract::FromRef;
 use axum::{Router, middleware};
 use clap::Args;
 use tokio::net::TcpListener;
@@ -48,6 +49,12 @@ struct AppState {
     tracker: Arc<Tracker>,
     hub: Arc<api::Hub>,
     rate: Arc<Rate>,
+}
+
+impl FromRef<AppState> for Arc<Tracker> {
+    fn from_ref(state: &AppState) -> Arc<Tracker> {
+        Arc::clone(&state.tracker)
+    }
 }
 
 /// Serves until SIGTERM or SIGINT, then ends what is under way. The database may be away, also at the start.
@@ -93,7 +100,7 @@ fn router(state: AppState, settings: &Settings) -> Router {
         .merge(Router::from(health::documented()))
         .merge(api::routes(&state, settings.serve.cors_origin.as_ref()))
         .merge(docs)
-        .merge(track::routes(Arc::clone(&state.tracker)))
+        .merge(Router::from(track::documented()))
         .fallback(api::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn(limits::end_in_time))

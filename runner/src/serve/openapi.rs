@@ -31,7 +31,7 @@ const TOKEN: &str = "token";
         (name = "segments", description = "Audiences by name."),
         (name = "suppressions", description = "Addresses that get no mail."),
         (name = "integrations", description = "SMTP relays."),
-        (name = "readers", description = "Where links in mails lead."),
+        (name = "links in mails", description = "What readers open and click. Without a token of the API: each link has one of its own."),
     )
 )]
 struct Base;

@@ -99,7 +99,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                     "Try again over a better connection.",
                 )
             })??;
-        serde_json::from_slice(&body).map(Body).map_err(|error| {
+        let parsed = serde_json::from_slice(&body).map_err(|error| {
             let detail = format!("The body: {error}.");
             match error.classify() {
                 Category::Data => unfit("body", detail),
@@ -111,7 +111,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                     "Send one value in JSON, in UTF-8.",
                 ),
             }
-        })
+        })?;
+        // serde takes a list of the values, too.
+        if body.trim_ascii_start().starts_with(b"[") {
+            return Err(unfit(
+                "body",
+                "The body is a list instead of an object.".to_owned(),
+            ));
+        }
+        Ok(Body(parsed))
     }
 }
 

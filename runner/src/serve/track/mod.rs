@@ -8,17 +8,18 @@ mod request;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, Multipart, RawQuery, Request, State};
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, RawQuery, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Router};
 use message::token::{self, Token};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::AppState;
 use super::client::Client;
 use crate::config::Database;
 use crate::storage::StorageError;
@@ -29,18 +30,11 @@ use queue::{Event, Kind, Queue, Record, Writer};
 
 /// 1×1, transparent.
 const GIF: [u8; 43] = *b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\0\0\0\x21\xF9\x04\x01\0\0\0\0\x2C\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3B";
-/// What the body of an unsubscribe link's answer says.
-#[expect(dead_code, reason = "for the document")]
-#[derive(utoipa::ToSchema)]
-struct OneClick {
-    #[schema(rename = "List-Unsubscribe", example = "One-Click")]
-    list_unsubscribe: Option<String>,
-}
-
 /// For what waits when the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 /// The answer to an unsubscribe link is one field.
 const MAX_BODY: usize = 64 * 1024;
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const FIELD: &str = "List-Unsubscribe";
 const ONE_CLICK: &str = "One-Click";
 /// In place of tokens in mails that belong to no campaign.
@@ -73,15 +67,12 @@ impl Tail {
     }
 }
 
-pub fn routes<S: Clone + Send + Sync + 'static>(tracker: Arc<Tracker>) -> Router<S> {
-    Router::from(documented()).with_state(tracker)
-}
-
-pub fn documented() -> OpenApiRouter<Arc<Tracker>> {
+pub fn documented() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(open))
         .routes(routes!(click))
         .routes(routes!(show, unsubscribe))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
 impl Record for Arc<TrackStorage> {
@@ -101,13 +92,13 @@ impl Record for Arc<TrackStorage> {
     }
 }
 
-/// Records that a mail was opened
+/// The pixel of a mail
 ///
-/// The same answer to everybody, before anything is looked up.
+/// The same answer to everybody, before anything is looked up. A genuine token is recorded as an open, unless the method is HEAD.
 #[utoipa::path(
-    get, path = "/api/track/open", tag = "readers", operation_id = "track_open",
-    params(("t" = Option<String>, Query, description = "The token of the link.")),
-    responses((status = 200, description = "A transparent image, whatever the token.", body = Vec<u8>, content_type = "image/gif")))]
+    get, path = "/api/track/open", tag = "links in mails",
+    params(("t" = Option<String>, Query, description = "Token of the mail.")),
+    responses((status = 200, description = "A transparent pixel.", body = [u8], content_type = "image/gif")))]
 async fn open(
     State(tracker): State<Arc<Tracker>>,
     Extension(client): Extension<Client>,
@@ -143,14 +134,16 @@ async fn open(
 
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Records that a link was followed, and leads to where it leads
+/// A link of a mail
+///
+/// Leads where the mail's link led before it was rewritten. Records a click, unless the method is HEAD.
 #[utoipa::path(
-    get, path = "/api/track/click", tag = "readers", operation_id = "track_click",
-    params(("t" = Option<String>, Query, description = "The token of the link.")),
+    get, path = "/api/track/click", tag = "links in mails",
+    params(("t" = Option<String>, Query, description = "Token of the link.")),
     responses(
-        (status = 302, description = "To the link of the mail.", headers(("Location" = String))),
-        (status = 404, description = "The link is not of a mail.", body = String, content_type = "text/html"),
-        (status = 503, description = "The database is not available.", body = String, content_type = "text/html")))]
+        (status = 302, description = "There.", headers(("location" = String))),
+        (status = 404, description = "A page: the token is not genuine.", body = String, content_type = "text/html"),
+        (status = 503, description = "A page: the database is not available.", body = String, content_type = "text/html")))]
 async fn click(
     State(tracker): State<Arc<Tracker>>,
     Extension(client): Extension<Client>,
@@ -193,16 +186,16 @@ async fn click(
     response
 }
 
-/// Asks whether to unsubscribe
+/// The page of an unsubscribe link
 ///
-/// Scanners follow links: this changes nothing.
+/// Asks whether to unsubscribe. Changes nothing, since programs follow links.
 #[utoipa::path(
-    get, path = "/unsubscribe", tag = "readers", operation_id = "unsubscribe_page",
-    params(("t" = Option<String>, Query, description = "The token of the link.")),
+    get, path = "/unsubscribe", tag = "links in mails",
+    params(("t" = Option<String>, Query, description = "Token of the mail.")),
     responses(
-        (status = 200, description = "A page that asks whether to unsubscribe, or says that it was done.", body = String, content_type = "text/html"),
-        (status = 404, description = "The link is not of a mail.", body = String, content_type = "text/html"),
-        (status = 503, description = "The database is not available.", body = String, content_type = "text/html")))]
+        (status = 200, description = "A page with a button, or one that says that it is done already.", body = String, content_type = "text/html"),
+        (status = 404, description = "A page: the token is not genuine.", body = String, content_type = "text/html"),
+        (status = 503, description = "A page: the database is not available.", body = String, content_type = "text/html")))]
 async fn show(State(tracker): State<Arc<Tracker>>, RawQuery(query): RawQuery) -> Response {
     let Some(token) = request::token(query.as_deref()) else {
         return Page::BadLink.into_response();
@@ -211,14 +204,18 @@ async fn show(State(tracker): State<Arc<Tracker>>, RawQuery(query): RawQuery) ->
 }
 
 /// Unsubscribes (RFC 8058)
+///
+/// As often as you like. Without the field it only shows the page.
 #[utoipa::path(
-    post, path = "/unsubscribe", tag = "readers", operation_id = "unsubscribe",
-    params(("t" = Option<String>, Query, description = "The token of the link.")),
-    request_body(content = OneClick, content_type = "application/x-www-form-urlencoded"),
+    post, path = "/unsubscribe", tag = "links in mails",
+    params(("t" = Option<String>, Query, description = "Token of the mail.")),
+    request_body(content(
+        (OneClick = "application/x-www-form-urlencoded"),
+        (OneClick = "multipart/form-data"))),
     responses(
-        (status = 200, description = "It is done, or asked again where the body does not say so.", body = String, content_type = "text/html"),
-        (status = 404, description = "The link is not of a mail.", body = String, content_type = "text/html"),
-        (status = 503, description = "The database is not available.", body = String, content_type = "text/html")))]
+        (status = 200, description = "A page: the address gets no more mails.", body = String, content_type = "text/html"),
+        (status = 404, description = "A page: the token is not genuine.", body = String, content_type = "text/html"),
+        (status = 503, description = "A page: the database is not available.", body = String, content_type = "text/html")))]
 async fn unsubscribe(
     State(tracker): State<Arc<Tracker>>,
     Extension(client): Extension<Client>,
@@ -229,7 +226,8 @@ async fn unsubscribe(
     let Some(token) = request::token(query.as_deref()) else {
         return Page::BadLink.into_response();
     };
-    if !is_one_click(request).await || NO_CAMPAIGN.contains(&token.as_str()) {
+    let is_one_click = timeout(BODY_TIMEOUT, is_one_click(request)).await;
+    if !is_one_click.unwrap_or(false) || NO_CAMPAIGN.contains(&token.as_str()) {
         return ask(&tracker, &token).await;
     }
     let user_agent = request::user_agent(&headers);
@@ -261,6 +259,14 @@ fn unavailable(error: &StorageError) -> Response {
     Page::Unavailable.into_response()
 }
 
+/// What the form of the page, or a program on behalf of the reader, sends.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code)]
+struct OneClick {
+    #[schema(rename = "List-Unsubscribe", example = "One-Click")]
+    list_unsubscribe: String,
+}
+
 /// Whether the body says so, urlencoded or as multipart (RFC 8058 section 3.2).
 async fn is_one_click(request: Request) -> bool {
     let is_multipart = (request.headers().get(CONTENT_TYPE))
@@ -272,7 +278,7 @@ async fn is_one_click(request: Request) -> bool {
                 .starts_with("multipart/")
         });
     if !is_multipart {
-        let Ok(body) = to_bytes(request.into_body(), MAX_BODY).await else {
+        let Ok(body) = Bytes::from_request(request, &()).await else {
             return false;
         };
         return form_urlencoded::parse(&body).any(|(name, value)| is_answer(&name, &value));
