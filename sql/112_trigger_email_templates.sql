@@ -4,8 +4,6 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_problem jsonb;
 begin
   if coalesce(new.slug !~ '^[a-z0-9]+(-[a-z0-9]+)*$', true) then
     raise exception using
@@ -14,21 +12,7 @@ begin
       detail = 'The slug names the template in start_campaign and in addresses: lower-case letters, digits, single dashes between them.',
       hint = 'For example thanks-for-coming.';
   end if;
-  if not coalesce(new.subject ~ '\S' and new.html ~ '\S', false) then
-    raise exception using
-      errcode = 'CP008',
-      message = format('template %s has no %s', new.slug, case when coalesce(new.subject ~ '\S', false) then 'html' else 'subject' end),
-      detail = 'A mail has a subject and an HTML part; a text part is made from the HTML where there is none.',
-      hint = 'For example subject ''Hi {{first_name}}'', html ''<p>Hi {{first_name}}</p>''.';
-  end if;
-  v_problem := campaign._check_template(new.subject, new.html, new.text, new.variables);
-  if v_problem is not null then
-    raise exception using
-      errcode = 'CP009',
-      message = format('template %s: %s', new.slug, v_problem ->> 'message'),
-      detail = format('%s, line %s, column %s.', v_problem ->> 'part', v_problem ->> 'line', v_problem ->> 'column'),
-      hint = coalesce(v_problem ->> 'hint', 'Variables are first_name, name, email, unsubscribe_url, and those listed in the column "variables".');
-  end if;
+  perform campaign._check_content('template ' || new.slug, new.subject, new.html, new.text, new.variables);
   if tg_op = 'UPDATE' then
     if (new.subject, new.html, new.text, new.variables) is distinct from (old.subject, old.html, old.text, old.variables) then
       new.version := old.version + 1;

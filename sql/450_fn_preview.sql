@@ -9,35 +9,14 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-#variable_conflict use_column
 declare
   v_template campaign.email_templates := campaign._find_template(preview.template);
-  v_message text;
-  v_detail text;
 begin
-  if preview.email is null or preview.vars is null then
-    raise exception using
-      errcode = 'CP008',
-      message = 'a mail cannot be made without an address or without vars',
-      detail = 'email and vars stand for the recipient; email is a variable of the template, too.',
-      hint = 'Leave them out to use those of Ada Lovelace.';
-  end if;
-  perform campaign._check_fit(1, campaign._vars_are_broken(preview.vars)::integer, 0, null);
   return query
-    select r.subject, r.html, r.text
+    select p.subject, p.html, p.text
     from campaign.template_version v
-    cross join lateral campaign._render(v.subject, v.html, v.text, v.variables, preview.email,
-      coalesce((select s.value from campaign.setting s where s.name = 'public_url'), 'https://unsubscribe.invalid') || '/unsubscribe?t=preview',
-      preview.vars) r
+    cross join lateral campaign._preview('template ' || v_template.slug, v.subject, v.html, v.text, v.variables, preview.email, preview.vars) p
     where v.template_id = v_template.id and v.version = v_template.version;
-exception
-  when invalid_parameter_value then
-    get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
-    raise exception using
-      errcode = 'CP009',
-      message = format('template %s cannot be rendered: %s', v_template.slug, v_message),
-      detail = v_detail,
-      hint = 'Give each variable a value: vars => ''{"name": "…", "first_name": "…"}''.';
 end
 $$;
 

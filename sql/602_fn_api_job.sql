@@ -1,7 +1,8 @@
+-- Volatile: it sees what the verb has done whose answer it is given.
 create function campaign._api_job(p_job campaign.email_jobs)
 returns jsonb
 language sql
-stable
+volatile
 set search_path = pg_catalog, pg_temp
 as $$
   select to_jsonb(j) - '{job_no,chunk_size,audience_frozen,allow_repeat,idempotency_key}'::text[]

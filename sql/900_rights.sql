@@ -53,6 +53,7 @@ grant execute on function
   campaign._api_create_template(jsonb),
   campaign._api_update_template(text, jsonb),
   campaign._api_preview(text, text, jsonb),
+  campaign._api_preview_draft(jsonb),
   campaign._api_segments(),
   campaign._api_segment_count(text, uuid, text, text[]),
   campaign._api_suppressions(integer, text),

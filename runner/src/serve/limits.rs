@@ -1,4 +1,4 @@
-//! How often a client may ask.
+//! How often a client may ask, and how long an answer may take.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -8,15 +8,26 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
 use tokio::time::Instant;
 
 use super::client::Client;
-use super::problem::Problem;
+use super::problem::{self, Problem};
 
 /// A client may ask that many times the rate at once.
 const BURST: u32 = 4;
 /// Clients that are remembered; when there are more, those that asked long ago are forgotten.
 const CLIENTS: usize = 10_000;
+
+/// For everything up to the head of the answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+pub async fn end_in_time(request: Request, next: Next) -> Result<Response, Problem> {
+    tokio::time::timeout(TIMEOUT, next.run(request))
+        .await
+        .map_err(|_| problem::timed_out())
+}
 
 /// Counts by address; an IPv6 client has a whole /64.
 pub struct Rate {

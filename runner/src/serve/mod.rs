@@ -103,6 +103,7 @@ fn router(state: AppState, settings: &Settings) -> Router {
         .merge(Router::from(track::documented()))
         .fallback(api::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(middleware::from_fn(limits::end_in_time))
         .layer(middleware::from_fn_with_state(
             settings.serve.forwarded,
             client::identify,

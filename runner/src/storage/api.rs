@@ -314,6 +314,15 @@ impl Api {
             .await
     }
 
+    pub async fn preview_draft<T: DeserializeOwned>(
+        &self,
+        by: &Secret,
+        draft: &Value,
+    ) -> Result<T, ApiError> {
+        let sql = "select campaign._api_preview_draft($1)";
+        self.read(by, sql, &[&Json(draft)]).await
+    }
+
     pub async fn segments<T: DeserializeOwned>(&self, by: &Secret) -> Result<T, ApiError> {
         self.read(by, "select campaign._api_segments()", &[]).await
     }

@@ -130,7 +130,7 @@ select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'c
 select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_api_' and rights('campaign_reader', p.oid) = '' $$,
   'who may use the API may call all that answers it');
 select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_api_' and p.prosecdef $$,
-  '{_api_integrations}'::text[], 'which has no rights but those of its caller');
+  '{_api_integrations,_api_preview_draft}'::text[], 'which has no rights but those of its caller, save for two');
 select is_empty($$ select p.proname from pg_proc p, unnest('{campaign_runner,campaign_server,public}'::text[]) r
   where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights(r, p.oid) <> ''
   and (r, p.proname) <> ('campaign_server', '_token_owner') $$, 'runners and the public have none, the server has one');

@@ -28,8 +28,6 @@ use crate::storage::api::ApiError;
 pub use events::Hub;
 use extract::{Token, bearer};
 
-/// For everything up to the head of the answer.
-const TIMEOUT: Duration = Duration::from_secs(30);
 const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -49,6 +47,7 @@ pub fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(templates::list, templates::create))
         .routes(routes!(templates::get, templates::update))
         .routes(routes!(templates::preview))
+        .routes(routes!(templates::preview_draft))
         .routes(routes!(segments::list))
         .routes(routes!(segments::count))
         .routes(routes!(people::suppressions, people::suppress))
@@ -64,7 +63,6 @@ pub fn routes(state: &AppState, cors_origin: Option<&HeaderValue>) -> Router<App
     let router = router
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn_with_state(state.clone(), authenticate))
-        .layer(middleware::from_fn(end_in_time))
         .layer(middleware::from_fn_with_state(state.clone(), count));
     match cors_origin {
         None => router,
@@ -99,12 +97,6 @@ async fn count(
 ) -> Result<Response, Problem> {
     state.rate.take(&request)?;
     Ok(next.run(request).await)
-}
-
-async fn end_in_time(request: Request, next: Next) -> Result<Response, Problem> {
-    tokio::time::timeout(TIMEOUT, next.run(request))
-        .await
-        .map_err(|_| problem::timed_out())
 }
 
 /// Before anything of the request is read: without a token all requests are alike.

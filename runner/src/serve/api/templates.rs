@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use serde_json::{Value, to_value};
 
 use super::extract::{Asked, Body, Path, Token};
-use super::types::{OneTemplate, Page, Preview, PreviewFor, TemplateContent, TemplatePage};
+use super::types::{Draft, OneTemplate, Page, Preview, PreviewFor, TemplateContent, TemplatePage};
 use super::{failed, no_template};
 use crate::serve::AppState;
 use crate::serve::problem::Problem;
@@ -91,4 +91,18 @@ pub async fn preview(
     let email = recipient.email.as_deref();
     let preview = state.api.preview(&token, &template, email, vars.as_ref());
     preview.await.map(Json).map_err(no_template)
+}
+
+/// Shows the mail that a recipient would get of a template that is not kept
+#[utoipa::path(
+    post, path = "/api/templates/preview", tag = "templates", operation_id = "preview_draft", request_body = Draft,
+    responses((status = 200, description = "The mail, made by the code that sends it.", body = Preview)))]
+pub async fn preview_draft(
+    State(state): State<AppState>,
+    Token(token): Token,
+    Body(draft): Body<Draft>,
+) -> Result<Json<Preview>, Problem> {
+    let draft = to_value(&draft).map_err(|error| failed(error.into()))?;
+    let preview = state.api.preview_draft(&token, &draft).await;
+    preview.map(Json).map_err(failed)
 }

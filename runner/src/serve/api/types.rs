@@ -381,6 +381,23 @@ pub struct PreviewFor {
     pub vars: Option<Map<String, Value>>,
 }
 
+/// A template that is not kept, and the recipient of its preview.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Draft {
+    #[schema(example = "Thanks for coming, {{first_name}}!")]
+    pub subject: String,
+    #[schema(example = "<p>Hi {{first_name}}</p>")]
+    pub html: String,
+    pub text: Option<String>,
+    #[serde(default)]
+    pub variables: Vec<String>,
+    /// Without it, or without vars: Ada Lovelace's.
+    pub email: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    pub vars: Option<Map<String, Value>>,
+}
+
 /// A mail as the recipient gets it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Preview {

@@ -661,6 +661,29 @@ async fn templates_are_kept_changed_and_previewed_and_campaigns_keep_theirs() {
         "{problem}"
     );
 
+    let draft =
+        json!({"subject": "Hi", "html": "<style>p { color: red }</style><p>{{first_name}}</p>"});
+    let preview = admin.post("/api/templates/preview", draft, 200).await;
+    let html = preview["html"].as_str().unwrap();
+    assert!(
+        html.contains("color: red\">Ada</p>") || html.contains("color: red;\">Ada</p>"),
+        "{html}"
+    );
+    for (draft, code) in [
+        (json!({"subject": "", "html": "<p>x</p>"}), "CP008"),
+        (
+            json!({"subject": "x", "html": "<p>{{nobody}}</p>"}),
+            "CP009",
+        ),
+    ] {
+        assert_eq!(
+            admin
+                .refused("POST", "/api/templates/preview", Some(draft), 422)
+                .await,
+            code
+        );
+    }
+
     // The campaign was started before the change.
     let started = admin.post("/api/campaigns", start(event), 201).await;
     let changed =
@@ -1163,9 +1186,12 @@ async fn events_end_with_the_token() {
     let job = db.start(3, json!({})).await;
     let mut stream = Stream::open(&reader, job.id).await;
     stream.event().await.unwrap();
+    let revoked = Instant::now();
     db.run("select campaign.revoke_api_token('reader of the test')")
         .await;
     let (event, problem) = stream.event().await.unwrap();
+    // Sooner than it would look by itself.
+    assert!(revoked.elapsed() < Duration::from_secs(3));
     assert_eq!(event, "problem");
     assert_problem(&problem, 401);
     assert!(stream.event().await.is_none());
