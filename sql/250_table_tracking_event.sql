@@ -23,7 +23,7 @@ create index tracking_event_of_recipient on campaign.tracking_event (job_no, pos
 create unique index tracking_event_once on campaign.tracking_event (job_no, pos, kind) where kind in ('unsubscribe', 'bounce', 'complaint');
 
 comment on table campaign.tracking_event is
-'What came back of mails, append-only, except that agent becomes scanner when later events of the same second show that nobody reads so fast.';
+'What came back of mails, append-only, except that agent becomes scanner when later events show that nobody reads so fast.';
 comment on column campaign.tracking_event.link is 'Number of the link in the mail, from 1; link_url: where it leads, its first 2,000 characters.';
 comment on column campaign.tracking_event.agent is
 'Who it was, as far as can be told. human, google_proxy and yahoo_proxy (image proxies that fetch when a person looks) count as people; apple_mpp and google_prefetch fetch every image, scanner every link.';

@@ -124,8 +124,9 @@ begin
   update campaign.tracking_event t
   set agent = 'scanner'
   from burst b
-  where t.job_no = b.job_no and t.pos = b.pos and t.at between b.since and b.until
-    and t.kind in ('open', 'click') and t.agent <> 'scanner';
+  -- A scanner loads the mail, then follows its links.
+  where t.job_no = b.job_no and t.pos = b.pos and t.at between b.since - interval '1 s' and b.until
+    and (t.kind = 'open' or (t.kind = 'click' and t.at >= b.since)) and t.agent <> 'scanner';
 
   return cardinality(v_events);
 end

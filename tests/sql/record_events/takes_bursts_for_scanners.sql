@@ -1,7 +1,7 @@
 begin;
 \ir ../_fixtures.sql
 \ir ../_tokens.sql
-select plan(14);
+select plan(15);
 insert into campaign.email_templates (name, slug, subject, html)
 select v.slug, v.slug, 'Hi', (select string_agg(format('<a href="https://example.com/%s">x</a>', g), ' ') from generate_series(1, v.n) g)
 from (values ('seven', 7), ('three', 3), ('two', 2), ('four', 4)) v (slug, n);
@@ -33,7 +33,8 @@ select is(judged('seven', 'click 1 0, click 2 200, click 3 400, click 4 600, cli
 select is(judged('three', 'click 1 0, click 2 1, click 3 2'), 'SSS', 'all links there are');
 select is(judged('four', 'click 1 0, click 2 1, click 3 2'), 'hhh', 'not all but one');
 select is(judged('two', 'click 1 0, click 2 1'), 'hh', 'all of two is what people do');
-select is(judged('three', 'open 0, click 1 100, open 200, click 2 300, click 3 400, open 1100, open 1101, open 2000'), 'hSSSSShh', 'opens of that second are the scanner''s, too');
+select is(judged('three', 'open 0, click 1 100, open 200, click 2 300, click 3 400, open 1100, open 1101, open 2000'), 'SSSSSShh', 'opens of that second and the one before are the scanner''s, too');
+select is(judged('three', 'open 0, click 1 1001, click 2 1002, click 3 1003'), 'hSSS', 'who opened it earlier was somebody else');
 select is(judged('three', 'click 3 0, click 1 5000, click 2 5100, click 3 5200, click 3 9000'), 'hSSSh', 'what was done at other times is not');
 select is(judged('three', 'click 3 900, click 1 0, click 2 500'), 'SSS', 'in whatever order they come');
 select is(judged('seven', 'click 1 0, click 2 400, click 3 800, click 4 1200, click 5 1600, click 6 1700, click 7 1750, click 1 1800'), 'hhSSSSSS', 'only those that are of such a second');
