@@ -978,6 +978,25 @@ async fn bodies_are_bounded_in_size_time_and_kind() {
 }
 
 #[tokio::test]
+async fn what_takes_too_long_is_given_up_and_undone() {
+    let db = Db::clone_template().await;
+    let server = Server::spawn(&db, &FAST).await;
+    let admin = caller(&db, &server, "admin").await;
+    let somebody = db
+        .leave_open("lock table campaign.email_templates in exclusive mode")
+        .await;
+    let content = json!({"name": "X", "slug": "letter", "subject": "X", "html": "<p>X</p>"});
+    let put = Some(content);
+    admin
+        .refused("PUT", "/api/templates/letter", put, 504)
+        .await;
+    // Others were not held up, and nothing of it is left.
+    drop(somebody);
+    let template = admin.get("/api/templates/letter").await;
+    assert_eq!(template["template"]["version"], 1);
+}
+
+#[tokio::test]
 async fn who_asks_too_often_waits_and_readers_of_mails_never() {
     let db = Db::clone_template().await;
     let server = Server::spawn(&db, &["--rate", "1", "--forwarded", "true"]).await;
