@@ -1,22 +1,23 @@
 //! How often a client may ask, and how long an answer may take.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
-use tokio::time::Instant;
+use governor::clock::{Clock, MonotonicClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
 
 use super::client::Client;
 use super::problem::{self, Problem};
 
 /// A client may ask that many times the rate at once.
-const BURST: u32 = 4;
+const BURST: NonZeroU32 = NonZeroU32::new(4).unwrap();
 /// Clients that are remembered; when there are more, those that asked long ago are forgotten.
 const CLIENTS: usize = 10_000;
 
@@ -30,20 +31,22 @@ pub async fn end_in_time(request: Request, next: Next) -> Result<Response, Probl
 }
 
 /// Counts by address; an IPv6 client has a whole /64.
-pub struct Rate {
-    interval: Duration,
-    burst: Duration,
-    /// When a client will have used up nothing of its burst.
-    idle_at: Mutex<HashMap<IpAddr, Instant>>,
+pub struct Rate<C: Clock = MonotonicClock> {
+    limiter: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, C, NoOpMiddleware<C::Instant>>,
 }
 
 impl Rate {
     pub fn new(per_second: NonZeroU32) -> Rate {
-        let interval = Duration::from_secs(1) / per_second.get();
+        Rate::with_clock(per_second, MonotonicClock)
+    }
+}
+
+impl<C: Clock> Rate<C> {
+    fn with_clock(per_second: NonZeroU32, clock: C) -> Rate<C> {
+        let quota = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(BURST));
+        let clients = HashMapStateStore::default();
         Rate {
-            interval,
-            burst: interval * per_second.get() * BURST,
-            idle_at: Mutex::default(),
+            limiter: RateLimiter::new(quota, clients, clock),
         }
     }
 
@@ -57,22 +60,13 @@ impl Rate {
     }
 
     fn take_by(&self, client: IpAddr) -> Result<(), Problem> {
-        let now = Instant::now();
-        // A panic in another thread leaves times behind, which are good enough.
-        let mut idle_at = match self.idle_at.lock() {
-            Ok(idle_at) => idle_at,
-            Err(poisoned) => poisoned.into_inner(),
-        };
-        if idle_at.len() >= CLIENTS {
-            idle_at.retain(|_, at| *at > now);
+        if self.limiter.len() >= CLIENTS {
+            self.limiter.retain_recent();
         }
-        let at = idle_at.entry(network(client)).or_insert(now);
-        let taken = (*at).max(now) + self.interval;
-        let wait = (taken - now).saturating_sub(self.burst);
-        if wait.is_zero() {
-            *at = taken;
+        let Err(not_until) = self.limiter.check_key(&network(client)) else {
             return Ok(());
-        }
+        };
+        let wait = not_until.wait_time_from(self.limiter.clock().now());
         Err(Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             "rate",
@@ -94,40 +88,48 @@ fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 #[expect(clippy::unwrap_used)]
 mod tests {
+    use governor::clock::FakeRelativeClock;
+
     use super::*;
 
-    fn taken(rate: &Rate, client: &str, n: usize) -> usize {
+    fn rate_and_clock() -> (Rate<FakeRelativeClock>, FakeRelativeClock) {
+        let clock = FakeRelativeClock::default();
+        let rate = Rate::with_clock(NonZeroU32::new(5).unwrap(), clock.clone());
+        (rate, clock)
+    }
+
+    fn taken(rate: &Rate<FakeRelativeClock>, client: &str, n: usize) -> usize {
         let client = client.parse().unwrap();
         (0..n).filter(|_| rate.take_by(client).is_ok()).count()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_client_has_its_rate_and_a_burst() {
-        let rate = Rate::new(NonZeroU32::new(5).unwrap());
+    #[test]
+    fn a_client_has_its_rate_and_a_burst() {
+        let (rate, clock) = rate_and_clock();
         assert_eq!(taken(&rate, "192.0.2.1", 100), 20);
         assert_eq!(taken(&rate, "192.0.2.2", 100), 20);
-        tokio::time::advance(Duration::from_secs(1)).await;
+        clock.advance(Duration::from_secs(1));
         assert_eq!(taken(&rate, "192.0.2.1", 100), 5);
-        tokio::time::advance(Duration::from_secs(60)).await;
+        clock.advance(Duration::from_secs(60));
         assert_eq!(taken(&rate, "192.0.2.1", 100), 20);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_ipv6_client_is_a_network() {
-        let rate = Rate::new(NonZeroU32::new(5).unwrap());
+    #[test]
+    fn an_ipv6_client_is_a_network() {
+        let (rate, _) = rate_and_clock();
         assert_eq!(taken(&rate, "2001:db8::1", 100), 20);
         assert_eq!(taken(&rate, "2001:db8::ffff:2", 100), 0);
         assert_eq!(taken(&rate, "2001:db8:0:1::1", 100), 20);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn clients_that_are_gone_are_forgotten() {
-        let rate = Rate::new(NonZeroU32::new(5).unwrap());
+    #[test]
+    fn clients_that_are_gone_are_forgotten() {
+        let (rate, clock) = rate_and_clock();
         for n in 0..CLIENTS as u32 {
             rate.take_by(IpAddr::from(n.to_be_bytes())).unwrap();
         }
-        tokio::time::advance(Duration::from_secs(10)).await;
+        clock.advance(Duration::from_secs(10));
         assert_eq!(taken(&rate, "192.0.2.1", 1), 1);
-        assert_eq!(rate.idle_at.lock().unwrap().len(), 1);
+        assert_eq!(rate.limiter.len(), 1);
     }
 }
