@@ -14,6 +14,7 @@ quiet_sql -c "create role campaign_api_login login in role campaign_server"
 for file in sql/meetup/*.sql sql/meetup/demo/*.sql; do
   quiet_sql -v smtp_host=127.0.0.1 -v smtp_port=9 -f "$file" >/dev/null
 done
+quiet_sql -c "insert into campaign.setting (name, value) values ('public_url', 'https://mail.example.com')"
 # One campaign with failed and uncertain recipients would need a runner: these wait for one, and never find it.
 jobs=$(quiet_sql -c "
   select string_agg(format('\"%s\"', j.id), ', ')
