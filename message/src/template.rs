@@ -265,9 +265,11 @@ fn environment() -> Environment<'static> {
         context::refuse_null(value)?;
         escape_formatter(out, state, value)
     });
-    // Both would print the values of all variables or build what no message needs.
+    // They would print the values of all variables, or build what no message needs; a namespace can hold itself, and has then
+    // no end.
     env.remove_global("debug");
     env.remove_global("dict");
+    env.remove_global("namespace");
     context::add_filters(&mut env);
     env
 }

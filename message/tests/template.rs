@@ -235,6 +235,15 @@ fn a_template_cannot_run_for_ever_or_grow_without_bound() {
 }
 
 #[test]
+fn nothing_can_hold_itself() {
+    let html = "{% set n = namespace(x=1) %}{% set n.x = n %}{{ n }}";
+    assert_eq!(
+        refused(html).unwrap().message,
+        "unknown variable `namespace`"
+    );
+}
+
+#[test]
 fn an_error_does_not_tell_the_values() {
     let template = compile("s", "{{ city.x.y }}{{ city + 1 }}", None).unwrap();
     for vars in [
@@ -277,11 +286,13 @@ fn without_a_text_part_one_is_made_from_the_html_with_whole_links() {
 
 #[test]
 fn deeply_nested_html_does_not_exhaust_the_stack() {
-    let template = compile("s", &"<div>".repeat(4_000), None).unwrap();
-    let on_small_stack = std::thread::Builder::new()
-        .stack_size(1 << 20)
-        .spawn(move || render(&template, json!({})).is_ok());
-    assert!(on_small_stack.unwrap().join().unwrap());
+    for (depth, is_converted) in [(100, true), (101, false), (4_000, false)] {
+        let template = compile("s", &"<div>".repeat(depth), None).unwrap();
+        let on_small_stack = std::thread::Builder::new()
+            .stack_size(1 << 20)
+            .spawn(move || render(&template, json!({})).is_ok());
+        assert_eq!(on_small_stack.unwrap().join().unwrap(), is_converted);
+    }
 }
 
 #[test]
@@ -291,6 +302,27 @@ fn html_that_would_take_too_long_to_convert_asks_for_a_text_part() {
     assert_eq!(render(&template, json!({})).unwrap_err().part, Part::Text);
     let template = compile("s", &html, Some("t")).unwrap();
     assert_eq!(render(&template, json!({})).unwrap().text, "t");
+}
+
+#[test]
+fn the_worst_html_that_is_converted_takes_a_bounded_time() {
+    let open: String = (0..99).map(|n| format!("<b x{n}>")).collect();
+    for html in [
+        format!("{open}{}", "<p>x".repeat(9_800)),
+        format!("{open}{}", "<table><tr><td>x".repeat(40)),
+        "<sup><s><strong>".repeat(33) + &"<p>x</p>".repeat(4_900),
+        format!("<table><tr>{}", "<td>x".repeat(9_900)),
+        format!("<table>{}", "<tr><td>x<td>y".repeat(3_300)),
+        "<ul><li>".repeat(100) + &"<li>x".repeat(9_700),
+        "<a href=x>x</a>".repeat(4_900),
+    ] {
+        let template = compile("s", &html, None).unwrap();
+        let begun = std::time::Instant::now();
+        // Whether or not it is converted: without the bounds some of them take minutes.
+        let _ = render(&template, json!({}));
+        let took = begun.elapsed();
+        assert!(took.as_secs() < 10, "{took:?} for {html:.60}");
+    }
 }
 
 fn refused(html: &str) -> Option<TemplateError> {
