@@ -234,6 +234,74 @@ fn a_template_cannot_run_for_ever_or_grow_without_bound() {
     }
 }
 
+/// As `check`, on a stack that is smaller than any that runs it.
+fn check_on_a_small_stack(html: String) -> Result<(), TemplateError> {
+    let checked = std::thread::Builder::new()
+        .stack_size(3 << 19)
+        .spawn(move || {
+            let template = compile("s", &html, Some("t"))?;
+            // Whether it makes sense is another question.
+            let _ = render(&template, json!({}));
+            Ok(())
+        });
+    checked.unwrap().join().unwrap()
+}
+
+#[test]
+fn chains_that_would_need_too_much_stack_are_refused_before_they_are_read() {
+    let chain =
+        |open: &str, link: &str, n: usize, close: &str| format!("{open}{}{close}", link.repeat(n));
+    for n in [10, 20, 45, 50, 98, 150, 20_000] {
+        for (open, link, close) in [
+            ("{{ ", "-", "1 }}"),
+            ("{{ ", "-", "1"),
+            ("{{ ", "not ", "1 }}"),
+            ("{{ 1", " and 1", " }}"),
+            ("{{ 1", " or 0", " }}"),
+            ("{{ 1", "~1", " }}"),
+            ("{{ 1", "+1", " }}"),
+            ("{{ 1", "**1", " }}"),
+            ("{{ 1", " if 1 else 1", " }}"),
+            ("{{ 1", " is defined", " }}"),
+            ("{{ 1", " < 2", " }}"),
+            ("{{ name", ".x", " }}"),
+            ("{{ name", "[0]", " }}"),
+            ("{{ name", "()", " }}"),
+            ("{{ name", "|upper", " }}"),
+            ("{{ ", "(", "1"),
+            ("{{ ", "[", "1"),
+            ("{{ ", "{1:", "1"),
+            ("{{ ", "range(", "1"),
+            ("{% if 1 %}", "{% elif 1 %}", "{% endif %}"),
+            ("", "{% if 1 %}", ""),
+            ("", "{% for a in [1] %}", ""),
+            ("", "{% set a %}", ""),
+            ("", "{% macro m() %}", ""),
+            ("", "{% with %}", ""),
+            ("", "{% filter upper %}", ""),
+            ("", "{% if 1 %}{% set a|default(b=1) %}{% endset %}", ""),
+            ("", "{% if 1 %}1", &"{% endif %}".repeat(n)),
+        ] {
+            let checked = check_on_a_small_stack(chain(open, link, n, close));
+            if n == 20_000 {
+                let error = checked.unwrap_err();
+                assert!(error.message.contains("more than"), "{link}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ordinary_templates_are_far_from_the_bounds() {
+    let html = "{% set a = 1 %}{% if name %}{{ name|default('you')|upper }}{% elif city %}{{ city }}{% else %}you{% endif %}<br>";
+    assert_eq!(check_on_a_small_stack(html.repeat(1_500)), Ok(()));
+    let error = check_on_a_small_stack("x".repeat(256 * 1024 + 1)).unwrap_err();
+    assert_eq!(error.message, "more than 256 kB");
+    let error = check_on_a_small_stack(format!("a\n {{{{ {} }}}}", "1+".repeat(200))).unwrap_err();
+    assert_eq!((error.line, error.column), (2, 2));
+    assert_eq!(error.message, "a tag of more than 100 words and signs");
+}
+
 #[test]
 fn nothing_can_hold_itself() {
     let html = "{% set n = namespace(x=1) %}{% set n.x = n %}{{ n }}";
