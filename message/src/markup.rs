@@ -58,7 +58,7 @@ pub(crate) fn elements(
 
 /// Elements whose end tag may be left out (WHATWG HTML 13.1.2.4). They stand between others, so that a tree is at most
 /// four times as deep as the others are.
-pub(crate) const UNCLOSED: [&str; 12] = [
+const UNCLOSED: [&str; 12] = [
     "colgroup", "dd", "dt", "li", "optgroup", "option", "p", "tbody", "td", "tfoot", "thead", "tr",
 ];
 
@@ -82,6 +82,18 @@ pub(crate) fn depth(html: &str) -> Result<usize, RewritingError> {
         }
     })?;
     Ok(deepest)
+}
+
+/// Where the text of a style element that begins here ends.
+pub(crate) fn style_end(html: &str, start: usize) -> usize {
+    const NAME: &str = "style";
+    let rest = &html[start..];
+    let is_end = |at: &usize| {
+        let name = rest.as_bytes().get(at + 2..at + 2 + NAME.len());
+        name.is_some_and(|name| name.eq_ignore_ascii_case(NAME.as_bytes()))
+    };
+    let mut ends = rest.match_indices("</").map(|(at, _)| at);
+    start + ends.find(is_end).unwrap_or(rest.len())
 }
 
 /// What Outlook reads of a comment.
