@@ -156,17 +156,15 @@ impl Template {
             check_names(&env, part, text, &read, source.variables)?;
             used.extend(read);
         }
-        let failed = |message: String| TemplateError {
+        let failed = |error: minijinja::Error| TemplateError {
             part: Part::Html,
             line: 1,
             column: 1,
-            message,
+            message: error.to_string(),
             hint: None,
         };
-        let html =
-            context::with_encodings(source.html).map_err(|error| failed(error.to_string()))?;
-        env.add_template_owned(Part::Html.as_str(), html)
-            .map_err(|error| failed(error.to_string()))?;
+        env.add_template_owned(Part::Html.as_str(), context::with_encodings(source.html)?)
+            .map_err(failed)?;
         Ok(Template {
             env,
             has_text: source.text.is_some(),
