@@ -419,6 +419,19 @@ async fn while_the_database_is_away_opens_are_kept_and_clicks_are_asked_to_come_
         assert_eq!(sent.read(&links.clicks[0], CHROME).await.status, 503);
         assert_eq!(one_click(&sent, &links.unsubscribe).await.status, 503);
     }
+    // What no database could know is not looked up.
+    let token = |target: &str| target.rsplit_once('=').unwrap().1.to_owned();
+    let (open, click) = (token(&links[0].open), token(&links[0].clicks[0]));
+    let unsubscribe = token(&links[0].unsubscribe);
+    for t in [&open, &unsubscribe, "AAAA", &click[1..]] {
+        let answer = sent.read(&format!("/api/track/click?t={t}"), CHROME).await;
+        assert_eq!(answer.status, 404);
+    }
+    for t in [&open, &click, "AAAA", &unsubscribe[1..]] {
+        let target = format!("/unsubscribe?t={t}");
+        assert_eq!(one_click(&sent, &target).await.status, 404);
+        assert_eq!(sent.server.get(&target).await.status, 404);
+    }
     assert_eq!(sent.server.get("/health").await.status, 503);
     e2e::until("opens wait for the database", async || {
         let log = sent.server.log();
