@@ -38,10 +38,12 @@ async fn ends(stream: &mut TcpStream) {
     while stream.read(&mut [0; 512]).await.is_ok_and(|read| read > 0) {}
 }
 
-/// A request that leaves the connection open.
-async fn ask(stream: &mut TcpStream) {
-    let request = b"GET /api/track/open?t=x HTTP/1.1\r\nhost: mail.example\r\n\r\n";
-    stream.write_all(request).await.unwrap();
+const PIXEL: &str = "/api/track/open?t=x";
+
+/// Asks for a pixel, and leaves the connection open.
+pub async fn ask(stream: &mut TcpStream, target: &str) {
+    let request = format!("GET {target} HTTP/1.1\r\nhost: mail.example\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = [0; 2_048];
     let mut length = 0;
     while !answer[..length].ends_with(b"\x44\x01\0\x3B") {
@@ -57,13 +59,13 @@ async fn one_client_with_many_connections_does_not_keep_others_waiting() {
     let db = Db::clone_template().await;
     let server = Server::spawn(&db, &[]).await;
     let mut faithful = server.connect_from(GREEDY).await;
-    ask(&mut faithful).await;
+    ask(&mut faithful, PIXEL).await;
 
     let begun = Instant::now();
     let (left, closed) = silent(&server, OF_ONE + MORE).await;
     assert_eq!((left.len(), closed), (OF_ONE - 1, MORE + 1));
     for (method, target, status) in [
-        ("GET", "/api/track/open?t=x", 200),
+        ("GET", PIXEL, 200),
         ("POST", "/unsubscribe?t=test", 200),
         ("GET", "/api/campaigns", 401),
     ] {
@@ -73,7 +75,7 @@ async fn one_client_with_many_connections_does_not_keep_others_waiting() {
         assert!(asked.elapsed() < Duration::from_millis(500), "{target}");
     }
     // What it has already is as good as anybody's.
-    ask(&mut faithful).await;
+    ask(&mut faithful, PIXEL).await;
 
     // A connection that is never used is soon closed; one that was used may wait.
     for mut stream in left {
@@ -84,8 +86,8 @@ async fn one_client_with_many_connections_does_not_keep_others_waiting() {
         (PATIENCE..PATIENCE * 2).contains(&elapsed),
         "closed after {elapsed:?}"
     );
-    ask(&mut faithful).await;
-    assert_eq!(server.get("/api/track/open?t=x").await.status, 200);
+    ask(&mut faithful, PIXEL).await;
+    assert_eq!(server.get(PIXEL).await.status, 200);
     let log = server.log();
     assert_eq!(log.matches("--forwarded true").count(), 1, "{log}");
     assert!(!log.contains("peer="), "{log}");
@@ -97,5 +99,5 @@ async fn a_proxy_has_as_many_connections_as_it_needs() {
     let server = Server::spawn(&db, &["--forwarded", "true"]).await;
     let (left, closed) = silent(&server, OF_ONE + MORE).await;
     assert_eq!((left.len(), closed), (OF_ONE + MORE, 0));
-    assert_eq!(server.get("/api/track/open?t=x").await.status, 200);
+    assert_eq!(server.get(PIXEL).await.status, 200);
 }
