@@ -448,8 +448,9 @@ impl Api {
         let lost = matches!(answer, Err(ApiError::Unavailable(_)));
         if self.lost.swap(lost, Ordering::Relaxed) != lost {
             match &answer {
-                Err(error) => tracing::warn!(%error, "requests to the API are turned away"),
-                Ok(_) => tracing::info!("the database answers again"),
+                Err(error) if lost => tracing::warn!(%error, "requests to the API are turned away"),
+                // What it refuses is an answer.
+                _ => tracing::info!("the database answers again"),
             }
         }
         answer
