@@ -16,6 +16,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
 use super::DRAIN;
@@ -29,6 +30,8 @@ const MAX_OF_PEER: usize = 256;
 const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// … of each later one; so also how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// For a client to take what it asked for; without, one that never reads would keep its place for ever.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_HEAD: usize = 32 * 1024;
 const MAX_HEADERS: usize = 64;
 /// When the system has no more file descriptors.
@@ -114,6 +117,8 @@ pub async fn serve(
                 continue;
             }
             let _ = stream.set_nodelay(true);
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(WRITE_TIMEOUT));
             let app = app.clone();
             let asked = Arc::new(AtomicBool::new(false));
             let asks = Arc::clone(&asked);
@@ -127,7 +132,7 @@ pub async fn serve(
                 .header_read_timeout(HEAD_TIMEOUT)
                 .max_headers(MAX_HEADERS)
                 .max_buf_size(MAX_HEAD)
-                .serve_connection(TokioIo::new(stream), service);
+                .serve_connection(TokioIo::new(Box::pin(stream)), service);
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 let mut connection = pin!(connection);

@@ -1,7 +1,8 @@
+use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use e2e::{Db, Server};
+use e2e::{Db, Server, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -100,4 +101,29 @@ async fn a_proxy_has_as_many_connections_as_it_needs() {
     let (left, closed) = silent(&server, OF_ONE + MORE).await;
     assert_eq!((left.len(), closed), (OF_ONE + MORE, 0));
     assert_eq!(server.get(PIXEL).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_take_the_answers_loses_its_place() {
+    let db = Db::clone_template().await;
+    let server = Server::spawn(&db, &[]).await;
+    let mut stream = server.connect_from(GREEDY).await;
+    ask(&mut stream, PIXEL).await;
+    let requests = format!("GET {PIXEL} HTTP/1.1\r\nhost: mail.example\r\n\r\n").repeat(1_000);
+    // Until the answers have filled all buffers, and then no more requests are taken.
+    while let Ok(sent) = timeout(
+        Duration::from_secs(2),
+        stream.write_all(requests.as_bytes()),
+    )
+    .await
+    {
+        sent.unwrap();
+    }
+    until("the connection is closed", async || {
+        stream
+            .try_write(b"G")
+            .is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
+            .then_some(())
+    })
+    .await;
 }
