@@ -7,3 +7,5 @@ create table campaign.suppressions (
 
 comment on table campaign.suppressions is
 'Addresses that get no mail, from now on and in running campaigns too. Written in the form by which addresses are compared: lower case, IDNA domain.';
+comment on column campaign.suppressions.reason is
+'Why: manual, bounce, unsubscribe, complaint. An unsubscribe replaces manual and bounce, a complaint replaces all: clear bounces, and whoever said no stays.';

@@ -14,4 +14,4 @@ end
 $$;
 
 comment on function campaign.rotate_signing_key() is
-'Makes a new key that signs the links of campaigns from now on, and returns its number. Campaigns under way keep theirs, and every link keeps working. If a key is known to others, rotate, and retire it as well: update campaign.signing_key set retired_at = campaign.now() where key_id = …; its links are dead from then on.';
+'Makes a new key that signs the links of campaigns from now on, and returns its number. Campaigns under way keep theirs, and every link keeps working. If a key is known to others, rotate, and retire it as well: until then they can forge links of all its campaigns. update campaign.signing_key set retired_at = campaign.now() where key_id = …; its links are dead from then on, the one to unsubscribe included, so it is refused (CP011) while a campaign of that key has not ended.';

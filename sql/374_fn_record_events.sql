@@ -55,7 +55,7 @@ begin
   from unnest(v_events) e;
 
   -- Nobody follows five links of a mail, or all there are, within a second; nor is such a mail looked at by whoever opened it
-  -- then. More than 200 clicks are a flood, not a scanner's: looking at these tells enough.
+  -- then. All clicks of that time are looked at, once each: a flood of them hides nothing.
   with message as (
     select e.job_no, e.pos, min(e.at) - interval '1 s' as since, max(e.at) + interval '1 s' as until
     from unnest(v_events) e
@@ -65,36 +65,32 @@ begin
     select m.*
     from message m
     where 3 <= (
-      select count(distinct c.link)
-      from (
-        select t.link
-        from campaign.tracking_event t
-        where t.job_no = m.job_no and t.pos = m.pos and t.at between m.since and m.until and t.kind = 'click'
-        order by t.at
-        limit 200
-      ) c)
+      select count(distinct t.link)
+      from campaign.tracking_event t
+      where t.job_no = m.job_no and t.pos = m.pos and t.at between m.since and m.until and t.kind = 'click')
+  ),
+  click as (
+    select s.job_no, s.pos, t.at, lag(t.at) over (partition by s.job_no, s.pos, t.link order by t.at) as earlier
+    from suspect s
+    join campaign.tracking_event t on t.job_no = s.job_no and t.pos = s.pos and t.at between s.since and s.until and t.kind = 'click'
+  ),
+  -- Of a second, the first click of each link counts: one at 'at' does so for the seconds that begin from the second before it (but
+  -- after the earlier one) to 'at'. So as many links as are open at a time are followed within the second that begins there.
+  edge as (
+    select c.job_no, c.pos, e.at, e.turn, e.links
+    from click c
+    cross join lateral (values
+      (greatest(c.at - interval '1 s', c.earlier), case when c.earlier >= c.at - interval '1 s' then 2 else 0 end, 1),
+      (c.at, 1, 0),
+      (c.at, 2, -1)) as e (at, turn, links)
   ),
   fast as materialized (
-    select s.job_no, s.pos, c.at, n.links
-    from suspect s
-    cross join lateral (
-      select distinct t.at
-      from campaign.tracking_event t
-      where t.job_no = s.job_no and t.pos = s.pos and t.at between s.since and s.until and t.kind = 'click'
-      order by t.at
-      limit 200
-    ) c
-    cross join lateral (
-      select count(distinct l.link) as links
-      from (
-        select t.link
-        from campaign.tracking_event t
-        where t.job_no = s.job_no and t.pos = s.pos and t.at between c.at and c.at + interval '1 s' and t.kind = 'click'
-        order by t.at
-        limit 200
-      ) l
-    ) n
-    where n.links >= 3
+    select distinct o.job_no, o.pos, o.at, o.links
+    from (
+      select e.job_no, e.pos, e.at, e.turn, sum(e.links) over (partition by e.job_no, e.pos order by e.at, e.turn) as links
+      from edge e
+    ) o
+    where o.turn = 1 and o.links >= 3
   ),
   start as (
     select f.job_no, f.pos, f.at

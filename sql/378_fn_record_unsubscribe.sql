@@ -16,11 +16,11 @@ begin
   if not found then
     return false;
   end if;
-  insert into campaign.suppressions (email, reason)
+  insert into campaign.suppressions as s (email, reason)
   select r.email, 'unsubscribe'
   from campaign.recipient r
   where r.job_no = v_token.job_no and r.pos = v_token.pos
-  on conflict do nothing;
+  on conflict (email) do update set reason = excluded.reason where s.reason in ('bounce', 'manual');
   insert into campaign.tracking_event (job_no, pos, kind, agent, family, address, user_agent, at)
   select v_token.job_no, v_token.pos, 'unsubscribe', a.agent, a.family,
     campaign._reader_address(record_unsubscribe.address::text, v_full),

@@ -10,7 +10,9 @@ set enable_mergejoin = off
 as $$
 begin
   return (
-    select case when exists (select from campaign.suppressions s where s.email = campaign._fold_address(r.email)) then 'unsubscribed' else 'subscribed' end
+    select case when exists (
+        select from campaign.suppressions s where s.email = campaign._fold_address(r.email) and s.reason in ('unsubscribe', 'complaint'))
+      then 'unsubscribed' else 'subscribed' end
     from campaign._genuine_token(unsubscribe_state.token) t
     join campaign.recipient r on r.job_no = t.job_no and r.pos = t.pos
     where t.kind = 'unsubscribe');
@@ -18,4 +20,4 @@ end
 $$;
 
 comment on function campaign.unsubscribe_state(text) is
-'What to show whoever comes by an unsubscribe link: subscribed or unsubscribed (or suppressed for another reason). Changes nothing. Null: no genuine token of an unsubscribe link.';
+'What to show whoever comes by an unsubscribe link: unsubscribed (or complained), or subscribed: also whose address is suppressed for another reason, and who may still unsubscribe. Changes nothing. Null: no genuine token of an unsubscribe link.';

@@ -89,9 +89,9 @@ begin
   perform campaign._lock_dedupe(v_start.dedupe_key);
 
   if v_start.public_url is not null then
-    v_key_id := coalesce(
-      (select max(k.key_id) from campaign.signing_key k where k.retired_at is null),
-      campaign._new_signing_key());
+    -- Whoever would retire it waits, and sees this campaign.
+    select k.key_id into v_key_id from campaign.signing_key k where k.retired_at is null order by k.key_id desc limit 1 for share;
+    v_key_id := coalesce(v_key_id, campaign._new_signing_key());
   end if;
 
   set constraints campaign.audience_is_frozen deferred;

@@ -1,5 +1,6 @@
 -- Of recipients that a person wants to be mailed again: who may be. Everybody else has the mail of another campaign with the same
--- dedupe key, or is suppressed. The caller holds the lock of the dedupe key, since these recipients become pending.
+-- dedupe key, or is suppressed; nobody, where the links of the mail would be dead. The caller holds the lock of the dedupe key, since
+-- these recipients become pending.
 create function campaign._mailable_again(
   p_job campaign.email_jobs,
   p_positions bigint[],
@@ -12,6 +13,16 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- Whoever would retire it waits, and sees that the campaign goes on.
+  perform from campaign.signing_key k where k.key_id = p_job.signing_key_id and k.retired_at is null for share;
+  if not found and p_job.signing_key_id is not null then
+    raise exception using
+      errcode = 'CP011',
+      message = format('campaign %s mails nobody any more: its key %s is retired', p_job.id, p_job.signing_key_id),
+      detail = 'All links of its mails would be dead, the one to unsubscribe included.',
+      hint = 'Start a new campaign with start_campaign: whoever has the mail, or may have it, is left out (with allow_repeat => true nobody is).';
+  end if;
+
   with mailed as materialized (
     select m.recipient_key, m.folded
     from campaign._mailed_already(p_job.dedupe_key, p_job.job_no) m

@@ -48,4 +48,4 @@ end
 $$;
 
 comment on function campaign.retry_failed(uuid) is
-'Tries again those who failed, and nobody else, each with max_retries new attempts; a campaign that has ended goes on. Who is suppressed, or has the mail of another campaign with the same dedupe_key, is left out. Asking twice sends once. CP001: no such campaign. CP011: it is cancelled.';
+'Tries again those who failed, and nobody else, each with max_retries new attempts; a campaign that has ended goes on. Who is suppressed, or has the mail of another campaign with the same dedupe_key, is left out. Asking twice sends once. CP001: no such campaign. CP011: it is cancelled, or the key of its links is retired.';

@@ -112,4 +112,4 @@ end
 $$;
 
 comment on function campaign.resolve_uncertain(uuid, text, text[], boolean) is
-'Decides about recipients of whom nobody can know whether the relay accepted their mail (RFC 1047); uncertain_deliveries lists them. decision: sent (counted as sent) or resend (mailed again). emails: only these addresses; default: all. A resend waits until nothing of the first mail can be under way; force: it does not. A fact that comes later outranks the decision. CP001: no such campaign. CP008: no such decision. CP011: resend in a cancelled campaign. CP013: an address is not uncertain; nothing was decided.';
+'Decides about recipients of whom nobody can know whether the relay accepted their mail (RFC 1047); uncertain_deliveries lists them. decision: sent (counted as sent) or resend (mailed again). emails: only these addresses; default: all. A resend waits until nothing of the first mail can be under way; force: it does not. A fact that comes later outranks the decision. CP001: no such campaign. CP008: no such decision. CP011: resend in a cancelled campaign, or one whose links'' key is retired. CP013: an address is not uncertain; nothing was decided.';

@@ -22,6 +22,7 @@ declare
   v_named text[] := regexp_match(p_message_id, '^\s*<?([0-9a-f]{32})\.([0-9]{1,18})@[^<>@\s]+>?\s*$', 'i');
   v_job campaign.email_jobs;
   v_recipient campaign.recipient;
+  v_mailed boolean;
 begin
   email := campaign._fold_address(p_email);
   if p_email is not null and email is null then
@@ -62,10 +63,17 @@ begin
     select r.* into v_recipient from campaign.recipient r where r.job_no = v_job.job_no and campaign._fold_address(r.email) = _record_feedback.email;
   end if;
 
-  insert into campaign.suppressions as s (email, reason) values (_record_feedback.email, p_kind) on conflict do nothing;
+  insert into campaign.suppressions (email, reason) values (_record_feedback.email, p_kind) on conflict do nothing;
   suppressed := found;
+  if not suppressed and p_kind = 'complaint' then
+    update campaign.suppressions s set reason = 'complaint' where s.email = _record_feedback.email and s.reason <> 'complaint';
+  end if;
   recorded := false;
-  if v_recipient.pos is not null then
+  -- What was never sent cannot come back: somebody is wrong about the campaign.
+  v_mailed := exists (
+      select from campaign.attempt a where a.job_no = v_job.job_no and a.pos = v_recipient.pos and a.outcome in ('sent', 'uncertain'))
+    or exists (select from campaign.doubt d where d.job_no = v_job.job_no and d.pos = v_recipient.pos);
+  if v_mailed then
     job_id := v_job.id;
     insert into campaign.tracking_event (job_no, pos, kind, detail, at)
     values (v_job.job_no, v_recipient.pos, p_kind, left(p_detail, 1000), campaign.now())
@@ -78,6 +86,7 @@ begin
     case
       when recorded then format('; %s recorded in campaign %s', p_kind, v_job.id)
       when job_id is not null then format('; campaign %s has this %s already', v_job.id, p_kind)
+      when v_recipient.pos is not null then format('; campaign %s has not mailed it, so nothing was recorded there', v_job.id)
       when v_job.id is not null then format('; it is not a recipient of campaign %s, so nothing was recorded there', v_job.id) end));
 end
 $$;

@@ -4,6 +4,7 @@ select plan(19);
 
 select id as job, job_no, replace(id::text, '-', '') as hex from campaign.start_campaign('guests', 'thanks') \gset
 select id as other from campaign.start_campaign('guests', 'thanks', allow_repeat => true) \gset
+select play_runner();
 create function all_events() returns text language sql as $$
   select coalesce(string_agg(concat_ws(' ', e.recipient_key, e.event_type, e.metadata), ', ' order by e.created_at, e.recipient_key, e.event_type), 'nothing')
   from campaign.email_events e where e.event_type <> 'sent'

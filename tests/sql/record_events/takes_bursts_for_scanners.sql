@@ -1,7 +1,7 @@
 begin;
 \ir ../_fixtures.sql
 \ir ../_tokens.sql
-select plan(15);
+select plan(21);
 insert into campaign.email_templates (name, slug, subject, html)
 select v.slug, v.slug, 'Hi', (select string_agg(format('<a href="https://example.com/%s">x</a>', g), ' ') from generate_series(1, v.n) g)
 from (values ('seven', 7), ('three', 3), ('two', 2), ('four', 4)) v (slug, n);
@@ -38,6 +38,19 @@ select is(judged('three', 'open 0, click 1 1001, click 2 1002, click 3 1003'), '
 select is(judged('three', 'click 3 0, click 1 5000, click 2 5100, click 3 5200, click 3 9000'), 'hSSSh', 'what was done at other times is not');
 select is(judged('three', 'click 3 900, click 1 0, click 2 500'), 'SSS', 'in whatever order they come');
 select is(judged('seven', 'click 1 0, click 2 400, click 3 800, click 4 1200, click 5 1600, click 6 1700, click 7 1750, click 1 1800'), 'hhSSSSSS', 'only those that are of such a second');
+
+-- A flood hides no burst, wherever in the second it comes; each is 300 clicks on one link, or on two.
+create function flood(p_links integer, p_from integer) returns text language sql as $$
+  select string_agg(format('click %s %s', 1 + g % p_links, p_from + g), ', ') from generate_series(1, 300) g
+$$;
+create function last_of_flood(p_template text, p_links integer, p_from integer, p_burst text, p_batch boolean) returns text language sql as $$
+  select right(read_it(start_tracked(p_template), 1, concat_ws(', ', flood(p_links, p_from), p_burst), p_batch), 5)
+$$;
+select is(last_of_flood('seven', 2, 0, 'click 3 1400, click 4 1401, click 5 1402, click 6 1403, click 7 1404', b), 'SSSSS', format('a flood in the second before, in one batch: %s', b)) from unnest('{t,f}'::boolean[]) b;
+select is(last_of_flood('seven', 2, 0, 'click 3 400, click 4 401, click 5 402, click 6 403, click 7 404', true), 'SSSSS', 'a flood in the same second');
+select is(last_of_flood('three', 2, 0, 'click 3 1100, click 1 1101, click 2 1102, open 1103, open 1104', true), 'SSSSS', 'all links there are');
+select is(last_of_flood('seven', 1, 0, 'click 1 400, click 1 401, click 2 402, click 3 403, click 3 404', true), 'hhhhh', 'a flood alone is no scanner');
+select is(last_of_flood('seven', 2, 0, 'click 3 1301, click 4 1302, click 5 1303, click 6 1304, click 6 1305', true), 'hhhhh', 'nor with it does it take fewer links');
 
 select start_tracked('three') as job \gset
 select is(read_it(:job, 1, 'click 1 0, click 2 1', true) || read_it(:job, 2, 'click 3 2', true), 'hhh', 'three links, by two readers');

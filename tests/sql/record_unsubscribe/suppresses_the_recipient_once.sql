@@ -1,7 +1,7 @@
 begin;
 \ir ../_fixtures.sql
 \ir ../_tokens.sql
-select plan(9);
+select plan(13);
 
 update public.guest set email = 'ADA@Bücher.example' where id = 1;
 insert into campaign.suppressions (email, reason) values ('grace@example.com', 'manual');
@@ -18,8 +18,21 @@ delete from campaign.suppressions;
 insert into campaign.suppressions (email, reason) values ('alan@example.com', 'bounce');
 select is(campaign.record_unsubscribe(token('unsubscribe', :job, 1)), true, 'an admin had lifted the suppression');
 select is((select count(*) from campaign.suppressions), 2::bigint, 'it is there again');
-select is(campaign.record_unsubscribe(token('unsubscribe', :job, 2)), true, 'somebody who is suppressed for another reason');
-select is((select reason from campaign.suppressions where email = 'alan@example.com'), 'bounce', 'which stays the reason');
+select is(campaign.record_unsubscribe(token('unsubscribe', :job, 2)), true, 'somebody who is suppressed');
+
+create function reason_after_unsubscribing(p_job bigint, p_before text) returns text language plpgsql as $$
+begin
+  delete from campaign.suppressions;
+  insert into campaign.suppressions (email, reason) values ('alan@example.com', p_before);
+  perform campaign.record_unsubscribe(token('unsubscribe', p_job, 2));
+  return (select string_agg(email || ' ' || reason, ', ') from campaign.suppressions);
+end
+$$;
+select is(reason_after_unsubscribing(:job, b), 'alan@example.com unsubscribe', format('who said no, stays when suppressions by %s are cleared', b)) from unnest('{bounce,manual}'::text[]) b;
+select is(reason_after_unsubscribing(:job, 'complaint'), 'alan@example.com complaint', 'a complaint says it more loudly');
+select is(reason_after_unsubscribing(:job, 'unsubscribe'), 'alan@example.com unsubscribe', 'nothing changes where that is the reason already');
+select campaign.record_bounce('alan@example.com');
+select is((select reason from campaign.suppressions where email = 'alan@example.com'), 'unsubscribe', 'a bounce later on changes nothing');
 
 select * from finish();
 rollback;
