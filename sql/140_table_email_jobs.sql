@@ -28,6 +28,7 @@ create table campaign.email_jobs (
   dedupe_key text not null,
   allow_repeat boolean not null default false,
   idempotency_key text,
+  request_hash bytea,
   audience_frozen boolean not null default false,
   created_by text not null default campaign._subject(),
   created_at timestamptz not null default campaign.now(),
@@ -35,6 +36,7 @@ create table campaign.email_jobs (
   started_at timestamptz,
   completed_at timestamptz,
   last_heartbeat timestamptz,
+  constraint keys_know_their_request check ((idempotency_key is null) = (request_hash is null)),
   constraint job_no_is_unique unique (job_no),
   constraint idempotency_key_is_unique unique (idempotency_key),
   constraint version_is_kept foreign key (template_id, template_version) references campaign.template_version (template_id, version),
@@ -83,4 +85,5 @@ comment on column campaign.email_jobs.signing_key_id is 'Which key signs the lin
 comment on column campaign.email_jobs.dedupe_key is 'Who has mail of another campaign with the same key is left out. Default: event, segment, template.';
 comment on column campaign.email_jobs.allow_repeat is 'Whether it may mail those who have mail of another campaign with the same dedupe_key.';
 comment on column campaign.email_jobs.idempotency_key is 'The same key starts a campaign once.';
+comment on column campaign.email_jobs.request_hash is 'With an idempotency_key: SHA-256 of all that was asked for, so that the key answers to nothing else.';
 comment on column campaign.email_jobs.created_by is 'Who started it: the name of an API token, or the role that was logged in.';

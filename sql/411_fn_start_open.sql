@@ -8,6 +8,7 @@ create function campaign._start_open(
   p_config jsonb,
   p_integration text,
   p_audience_query text,
+  p_audience_keys text[],
   p_scheduled_at timestamptz,
   p_on_uncertain text,
   p_track_opens boolean,
@@ -29,6 +30,7 @@ declare
   v_template campaign.email_templates := campaign._find_template(p_template);
   v_start record;
   v_key_id integer;
+  v_request_hash bytea;
 begin
   perform campaign._enter_protocol();
 
@@ -41,15 +43,21 @@ begin
   end if;
 
   if p_idempotency_key is not null then
+    -- No time zone and no order of keys in it: the same call has the same hash in every session.
+    v_request_hash := sha256(convert_to(jsonb_build_array(
+      p_segment, v_template.id, p_event_id, p_subject, coalesce(p_config, '{}'), p_integration, p_audience_query, p_audience_keys,
+      p_scheduled_at at time zone 'UTC', coalesce(p_on_uncertain, 'hold'), coalesce(p_track_opens, false), coalesce(p_track_clicks, false),
+      p_dedupe_key, coalesce(p_allow_repeat, false))::text, 'UTF8'));
     perform pg_advisory_xact_lock(hashtextextended('campaign idempotency ' || p_idempotency_key, 0));
     select j.* into job from campaign.email_jobs j where j.idempotency_key = p_idempotency_key;
     if found then
-      if (job.segment, job.template_id, job.event_id) is distinct from (p_segment, v_template.id, p_event_id) then
+      if job.request_hash <> v_request_hash then
         raise exception using
           errcode = 'CP012',
           message = format('idempotency key %L has started another campaign', p_idempotency_key),
-          detail = format('Campaign %s: segment %s, template %s, event %s.', job.id, job.segment, job.template_id, job.event_id),
-          hint = 'Use a new key for a new campaign.';
+          detail = format('Campaign %s: segment %s, template %s, event %s; one of its arguments was another than now.',
+            job.id, job.segment, job.template_id, coalesce(job.event_id::text, 'none')),
+          hint = 'Use a new key for a new campaign. A call is repeated with all its arguments as they were.';
       end if;
       existing := true;
       return;
@@ -97,13 +105,15 @@ begin
   set constraints campaign.audience_is_frozen deferred;
   insert into campaign.email_jobs (
     event_id, segment, template_id, template_version, integration_id, subject, status, config, chunk_size, on_uncertain,
-    track_opens, track_clicks, public_url, signing_key_id, dedupe_key, allow_repeat, idempotency_key, scheduled_at)
+    track_opens, track_clicks, public_url, signing_key_id, dedupe_key, allow_repeat, idempotency_key, request_hash,
+    scheduled_at)
   values (
     p_event_id, p_segment, (v_start.template).id, (v_start.template).version, v_start.integration_id, v_start.subject,
     case when p_scheduled_at > campaign.now() then 'scheduled' else 'pending' end,
     v_start.config, (v_start.config ->> 'chunk_size')::integer, coalesce(p_on_uncertain, 'hold'),
     coalesce(p_track_opens, false), coalesce(p_track_clicks, false), v_start.public_url, v_key_id,
-    v_start.dedupe_key, coalesce(p_allow_repeat, false), p_idempotency_key, p_scheduled_at)
+    v_start.dedupe_key, coalesce(p_allow_repeat, false), p_idempotency_key, v_request_hash,
+    p_scheduled_at)
   returning * into job;
 end
 $$;

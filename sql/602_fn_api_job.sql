@@ -5,7 +5,7 @@ language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select to_jsonb(j) - '{job_no,chunk_size,audience_frozen,allow_repeat,idempotency_key}'::text[]
+  select to_jsonb(j) - '{job_no,chunk_size,audience_frozen,allow_repeat,idempotency_key,request_hash}'::text[]
     || jsonb_build_object(
       'pending_count', p.pending_count, 'percent', p.percent, 'per_minute', p.per_minute, 'eta_seconds', p.eta_seconds)
   from (select p_job.*) j

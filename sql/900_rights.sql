@@ -107,7 +107,7 @@ grant execute on function
   campaign._read_audience(text, uuid, text[]),
   campaign._mailed_already(text, bigint),
   campaign._check_fit(bigint, bigint, bigint, text),
-  campaign._start_open(text, text, uuid, text, jsonb, text, text, timestamptz, text, boolean, boolean, text, text, boolean),
+  campaign._start_open(text, text, uuid, text, jsonb, text, text, text[], timestamptz, text, boolean, boolean, text, text, boolean),
   campaign._filling_job(),
   campaign._start_seal(bigint),
   campaign._excluded_text(jsonb),

@@ -15,7 +15,7 @@ select ok(:'told'::jsonb ?& '{id,status,total_contacts,sent_count,failed_count,c
 select is(j ->> 'id' || (j ->> 'status') || (j ->> 'sent_count') || (j ->> 'failed_count') || (j ->> 'pending_count') || (j ->> 'percent'),
   :'id' || 'running2' || '1' || '1' || '80.0', 'and their values') from (select :'told'::jsonb as j) j;
 select is(:'told'::jsonb #>> '{errors,0,email}', 'p2@example.com', 'with who failed');
-select ok(not :'told'::jsonb ?| '{job_no,idempotency_key}', 'and nothing private');
+select ok(not :'told'::jsonb ?| '{job_no,idempotency_key,request_hash}', 'and nothing private');
 select is(campaign._api_job(campaign.pause_campaign(:'id')) ->> 'status_reason', 'paused by ' || session_user, 'what a verb has done is told at once');
 select is((campaign._api_job(campaign.cancel_campaign(:'other_id')) ->> 'pending_count')::integer, 0, 'in counts, too');
 

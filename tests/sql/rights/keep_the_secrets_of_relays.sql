@@ -45,7 +45,7 @@ select * from unnest(array[
   'insert into campaign.email_integrations select * from campaign.email_integrations',
   'delete from campaign.email_integrations returning config',
   'select * from campaign._check_start(''custom'', ''letter'', null, null, ''{}'', null, ''select 1'', null)',
-  'select * from campaign._start_open(''custom'', ''letter'', null, null, ''{}'', null, ''select 1'', null, ''hold'', false, false, null, null, false)',
+  'select * from campaign._start_open(''custom'', ''letter'', null, null, ''{}'', null, ''select 1'', null, null, ''hold'', false, false, null, null, false)',
   'select * from campaign._find_integration(null)',
   'select * from campaign._find_integration(''none'')',
   'select campaign._message_spec(config, ''{}'', null, null) from campaign.email_integrations',

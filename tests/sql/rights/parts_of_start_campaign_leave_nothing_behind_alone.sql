@@ -7,7 +7,7 @@ grant select on public.guest to campaign_operator;
 set local role campaign_operator;
 create temporary table opened as
   select (o.job).job_no as job_no
-  from campaign._start_open('guests', (select slug from campaign.email_templates limit 1), null, null, '{}', null, null, null, 'hold', false, false, null, null, false) o;
+  from campaign._start_open('guests', (select slug from campaign.email_templates limit 1), null, null, '{}', null, null, null, null, 'hold', false, false, null, null, false) o;
 select throws_ok('set constraints all immediate', 'CP011', null, 'a job without an audience is not committed');
 insert into campaign.recipient (job_no, pos, recipient_key, email, vars)
 select job_no, 7, 'k', 'ana@example.com', '{"name": "Ana", "first_name": "Ana"}' from opened;

@@ -103,7 +103,7 @@ select ok(exists (select from campaign.suppressions where email = 'new@example.c
 
 select is(run('carmen', $$ select * from plan_campaign('guests', 'thanks') $$) - '{recipients,left_out,rate_limit,estimated_time,chunks}'::text[], '{"total_contacts": 3, "excluded": {"suppressed": 1}}', 'plan_campaign');
 select is(run('carmen', $$ select * from start_campaign('guests', 'thanks', dedupe_key => 'spring', config => '{"max_retries": 1, "headers": {"X-A": "1"}}', idempotency_key => 'i') $$) ->> 'total_contacts', '3', 'start_campaign');
-select is(run('carmen', $$ select * from start_campaign('guests', 'thanks', dedupe_key => 'spring', idempotency_key => 'i') $$) ->> 'id', job()::text, 'with the same idempotency key');
+select is(run('carmen', $$ select * from start_campaign('guests', 'thanks', dedupe_key => 'spring', config => '{"headers": {"X-A": "1"}, "max_retries": 1}', idempotency_key => 'i') $$) ->> 'id', job()::text, 'with the same idempotency key');
 select is(run('carmen', format('select * from pause_campaign(%L)', job())) ->> 'status', 'paused', 'pause_campaign');
 select is(run('carmen', format('select * from resume_campaign(%L)', job())) ->> 'status', 'pending', 'resume_campaign');
 select is(run('carmen', $$ select * from send_test('thanks', 'ada@example.com') $$) ->> 'state', 'waiting', 'send_test');

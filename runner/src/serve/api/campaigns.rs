@@ -25,7 +25,7 @@ use crate::serve::problem::Problem;
     responses(
         (status = 201, description = "It is started, or was before with the same key.", body = Started,
             headers(("Location" = String, description = "Of the campaign."))),
-        (status = 409, description = "Everybody has this mail already (CP007), or the key has started another campaign (CP012).",
+        (status = 409, description = "Everybody has this mail already (CP007), or the key came with other fields before (CP012).",
             body = Problem, content_type = "application/problem+json")))]
 pub async fn start(
     State(state): State<AppState>,

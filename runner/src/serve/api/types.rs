@@ -100,7 +100,8 @@ pub struct StartCampaign {
     /// Whoever has mail of a campaign with the same key is left out; without it: event, segment and template.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dedupe_key: Option<String>,
-    /// The same key starts the campaign once, and is answered with it each time. May be the header Idempotency-Key instead.
+    /// The same key starts the campaign once, and is answered with it each time that the other fields are the same, too.
+    /// May be the header Idempotency-Key instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// Mails those, too, who have mail of the same dedupe_key.
