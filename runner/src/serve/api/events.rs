@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::extract::{Path, Token};
 use super::no_campaign;
+use super::shares::Shares;
 use super::types::{Job, OneJob};
 use crate::config::Settings;
 use crate::listener;
@@ -25,6 +26,7 @@ use crate::storage::api::{Api, ApiError};
 
 const CHANNEL: &str = "campaign_progress";
 const MAX_STREAMS: usize = 256;
+const STREAMS_OF_A_TOKEN: usize = 16;
 /// Between two looks at the same campaign, while notifications come.
 const RESTED: Duration = Duration::from_millis(200);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -37,6 +39,7 @@ const UNREAD: usize = 64;
 pub struct Hub {
     news: broadcast::Sender<Option<Uuid>>,
     places: Arc<Semaphore>,
+    shares: Shares,
     look_every: Duration,
     stopping: watch::Receiver<bool>,
 }
@@ -61,6 +64,7 @@ impl Hub {
         Hub {
             news,
             places: Arc::new(Semaphore::new(MAX_STREAMS)),
+            shares: Shares::new(STREAMS_OF_A_TOKEN),
             look_every: match settings.notify {
                 true => LOOK_EVERY,
                 false => settings.poll,
@@ -81,6 +85,16 @@ pub async fn events(
     Token(token): Token,
     Path(id): Path<Uuid>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, axum::Error>>>, Problem> {
+    let Ok(share) = state.hub.shares.of(&token).try_acquire_owned() else {
+        return Err(Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "streams",
+            "this token has too many streams of events",
+            format!("A token has {STREAMS_OF_A_TOKEN} at most."),
+            "Close those that nobody watches, or ask GET /api/campaigns/{id}.",
+        )
+        .retry_after(10));
+    };
     let Ok(place) = state.hub.places.clone().try_acquire_owned() else {
         return Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -105,7 +119,7 @@ pub async fn events(
         told: None,
         number: 0,
         looked_at: Instant::now(),
-        _place: place,
+        _places: (share, place),
     };
     let stream = unfold(watch, |mut watch| async {
         let event = watch.next().await?;
@@ -125,7 +139,7 @@ struct Watch {
     told: Option<Box<Job>>,
     number: u64,
     looked_at: Instant,
-    _place: OwnedSemaphorePermit,
+    _places: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
 enum Next {
@@ -143,7 +157,7 @@ impl Watch {
                     if has_ended(&job) {
                         self.next = Next::End;
                     }
-                    if self.told.as_ref() != Some(&job) {
+                    if self.told.as_deref().is_none_or(|told| differ(told, &job)) {
                         self.number += 1;
                         let event = Event::default()
                             .event("progress")
@@ -199,6 +213,17 @@ impl Watch {
             _ = self.stopping.wait_for(|stopping| *stopping) => false,
         }
     }
+}
+
+/// Apart from what changes by the clock alone.
+fn differ(told: &Job, job: &Job) -> bool {
+    let still = |job: &Job| {
+        let mut job = job.clone();
+        job.entry.per_minute = None;
+        job.entry.eta_seconds = None;
+        job
+    };
+    still(told) != still(job)
 }
 
 /// Those of whom nothing more is heard: a cancelled campaign is told of until its runners have given back what they hold.

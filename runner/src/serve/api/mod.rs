@@ -6,6 +6,7 @@ mod extract;
 mod people;
 mod relays;
 mod segments;
+mod shares;
 mod templates;
 mod types;
 

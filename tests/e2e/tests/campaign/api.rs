@@ -1284,6 +1284,32 @@ async fn events_end_with_the_token() {
 }
 
 #[tokio::test]
+async fn a_token_watches_sixteen_campaigns_and_leaves_room_for_others() {
+    let db = Db::clone_template().await;
+    let _catcher = relay(&db, []).await;
+    let server = Server::spawn(&db, &FAST).await;
+    let reader = caller(&db, &server, "reader").await;
+    let operator = caller(&db, &server, "operator").await;
+    let job = db.start(3, json!({})).await;
+    let mut streams = Vec::new();
+    for _ in 0..16 {
+        streams.push(Stream::open(&reader, job.id).await);
+    }
+    let path = format!("/api/campaigns/{}/events", job.id);
+    let answer = reader.send("GET", &path, None).await;
+    assert_eq!(answer.status, 429);
+    assert!(answer.header("retry-after").is_some());
+    Stream::open(&operator, job.id).await;
+    streams.pop();
+    until("there is a place again", async || {
+        let answer = timeout(Duration::from_secs(1), reader.send("GET", &path, None)).await;
+        // A stream does not end.
+        answer.is_err().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn events_and_requests_end_when_the_server_stops() {
     let db = Db::clone_template().await;
     let _catcher = relay(&db, []).await;
