@@ -37,6 +37,7 @@ extension_sql!(
         judge_reply,
         read_token,
         token_is_genuine,
+        make_token,
         judge_agent
     ]
 );
@@ -297,6 +298,33 @@ fn token_is_genuine(token: &str, secret: &[u8]) -> bool {
         (Some(token), Some(key)) => token.is_genuine(&key),
         _ => false,
     }
+}
+
+/// A token that opens a message or unsubscribes its recipient, signed. Error 22023 for another kind, a number below zero or a secret
+/// of less than 32 bytes.
+#[pg_extern(name = "_make_token", immutable, strict, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn make_token(
+    kind: &str,
+    key_id: i32,
+    job_no: i64,
+    pos: i64,
+    secret: &[u8],
+) -> Result<String, ErrorReport> {
+    let kind = match kind {
+        "open" => Kind::Open,
+        "unsubscribe" => Kind::Unsubscribe,
+        _ => return Err(invalid("kind must be open or unsubscribe")),
+    };
+    let key = Key::new(secret).ok_or_else(|| invalid("secret must have 32 bytes or more"))?;
+    let negative = |_| invalid("a token's numbers are not negative");
+    let token = Token {
+        kind,
+        key_id: key_id.try_into().map_err(negative)?,
+        job_no: job_no.try_into().map_err(negative)?,
+        pos: pos.try_into().map_err(negative)?,
+    };
+    Ok(token.sign(&key))
 }
 
 /// Who a header User-Agent stands for; null: the request had none. family: name of the program, or unknown. agent: human, google_proxy,

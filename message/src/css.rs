@@ -3,13 +3,10 @@
 //! Only `style` attributes are added, at the places where the start tags stand in the source: everything else of a
 //! template, tags included, stays as it is, and so do the style elements, with their media queries.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::rc::Rc;
 
 use css_inline::{CSSInliner, InlineOptions};
-use lol_html::end_tag;
 use lol_html::html_content::Element;
 
 use crate::markup::{self, Scope, decoded, elements, escaped};
@@ -24,16 +21,11 @@ const HIDDEN: [&str; 9] = [
     "base", "head", "html", "link", "meta", "noscript", "script", "style", "title",
 ];
 
-/// Elements whose end tag may be left out (WHATWG HTML 13.1.2.4). They stand between others, so that a tree is at most
-/// four times as deep as the others are.
-const UNCLOSED: [&str; 12] = [
-    "colgroup", "dd", "dt", "li", "optgroup", "option", "p", "tbody", "td", "tfoot", "thead", "tr",
-];
-
-/// The inliner needs stack for each level of the tree, and the smallest stack that runs it is that of a thread of
-/// PostgreSQL. It compares each element with each rule.
+/// The inliner needs stack for each level of the tree.
 const MAX_DEPTH: usize = 100;
-const MAX_ELEMENTS: usize = 10_000;
+
+/// It compares each element with each selector. A mail of 500 elements and 100 selectors is a large one.
+const MAX_COMPARED: usize = 250_000;
 
 /// What makes a selector depend on the neighbours of an element, which loops and conditions change.
 const ORDER: [&str; 8] = [
@@ -70,20 +62,26 @@ pub fn inlined(source: &str) -> Result<String, TemplateError> {
         blocks: blocks(&pieces),
         edits: Vec::new(),
         elements: Vec::new(),
-        has_rules: false,
-        depth: Rc::default(),
-        deepest: 0,
+        selectors: 0,
     };
     elements(&html, Scope::Document, "*", |_, element| {
         reader.element(element)
     })
     .map_err(|error| failed(error.to_string()))?;
-    if !reader.has_rules {
+    if reader.selectors == 0 {
         return Ok(source.to_owned());
     }
-    if reader.deepest > MAX_DEPTH || reader.elements.len() > MAX_ELEMENTS {
+    let deepest = markup::depth(&html).map_err(|error| failed(error.to_string()))?;
+    if deepest > MAX_DEPTH {
         return Err(failed(format!(
-            "more than {MAX_ELEMENTS} elements, or {MAX_DEPTH} in each other; are all of them closed?"
+            "more than {MAX_DEPTH} elements in each other; are all of them closed?"
+        )));
+    }
+    if reader.elements.len() * reader.selectors > MAX_COMPARED {
+        return Err(failed(format!(
+            "{} elements and {} selectors are too many",
+            reader.elements.len(),
+            reader.selectors
         )));
     }
     let options = InlineOptions {
@@ -112,11 +110,8 @@ struct Reader<'a> {
     edits: Vec<(Range<usize>, String)>,
     /// Those that have a number, by it.
     elements: Vec<Place>,
-    /// Whether there is anything to do.
-    has_rules: bool,
-    /// How many elements are open.
-    depth: Rc<Cell<usize>>,
-    deepest: usize,
+    /// How many the style elements have, about.
+    selectors: usize,
 }
 
 /// Where the rules of an element go.
@@ -131,10 +126,10 @@ impl Reader<'_> {
         let at = element.source_location().bytes();
         let name = element.tag_name();
         let name_end = at.start + 1 + name.len();
-        self.descend(element, &name);
         if name == "style" {
-            if self.is_the_same_for_all(element, at) {
-                self.has_rules = true;
+            let css = at.end..markup::style_end(self.html, at.end);
+            if self.is_the_same_for_all(element, at, &css) {
+                self.selectors += self.html[css].matches(['{', ',']).count();
             } else {
                 let ignored = " data-css-inline=\"ignore\"".to_owned();
                 self.edits.push((name_end..name_end, ignored));
@@ -158,38 +153,26 @@ impl Reader<'_> {
     }
 
     /// An end tag closes what is open inside, too.
-    fn descend(&mut self, element: &mut Element<'_, '_>, name: &str) {
-        if UNCLOSED.contains(&name) {
-            return;
-        }
-        let before = self.depth.get();
-        let depth = Rc::clone(&self.depth);
-        let on_end = end_tag!(move |_| {
-            depth.set(before);
-            Ok(())
-        });
-        if element.can_have_content() && element.on_end_tag(on_end).is_ok() {
-            self.depth.set(before + 1);
-            self.deepest = self.deepest.max(before + 1);
-        }
-    }
-
     fn tags_in(&self, part: &Range<usize>) -> usize {
         let before = |end: usize| self.tags.partition_point(|at| *at < end);
         before(part.end) - before(part.start)
     }
 
     /// Whether the rules of a style element hold whatever the tags say.
-    fn is_the_same_for_all(&self, style: &Element<'_, '_>, start_tag: Range<usize>) -> bool {
-        let rest = self.html[start_tag.end..].to_ascii_lowercase();
-        let length = rest.find("</style").unwrap_or(rest.len());
-        let css = &rest[..length];
+    fn is_the_same_for_all(
+        &self,
+        style: &Element<'_, '_>,
+        start_tag: Range<usize>,
+        css: &Range<usize>,
+    ) -> bool {
+        let css_end = css.end;
+        let css = self.html[css.clone()].to_ascii_lowercase();
         let media = style.get_attribute("media");
         let refused = style.get_attribute("data-css-inline");
         let order = |part| css.contains(part);
         refused.is_none_or(|refused| refused != "ignore")
             && media.is_none_or(|media| media.trim().eq_ignore_ascii_case("all"))
-            && self.tags_in(&(start_tag.start..start_tag.end + length)) == 0
+            && self.tags_in(&(start_tag.start..css_end)) == 0
             && !self
                 .blocks
                 .iter()

@@ -47,8 +47,7 @@ pub(crate) fn check(source: &str) -> Result<(), TemplateError> {
         }
         if element.tag_name() == "style" {
             let start = base + element.source_location().bytes().end;
-            let rest = html[start..].to_ascii_lowercase();
-            rules.push(start..start + rest.find("</style").unwrap_or(rest.len()));
+            rules.push(start..markup::style_end(&html, start));
         }
     })
     .map_err(|error| failed(0, error.to_string()))?;

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod agent;
+mod bounds;
 mod context;
 pub mod css;
 pub mod header;

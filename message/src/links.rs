@@ -96,11 +96,11 @@ pub fn count(html: &str, public_url: &str) -> Result<usize, String> {
     Found::in_html(html, public_url, false).map(|found| found.links.len())
 }
 
-/// Where link number n leads, from 1, as a browser reads it. `None` = there is no such link, or it leads nowhere.
+/// Where link number n leads, from 1, as a browser reads it. `None` = there is no such link.
 pub fn url(html: &str, public_url: &str, n: usize) -> Result<Option<String>, String> {
     let found = Found::in_html(html, public_url, false)?;
     let link = n.checked_sub(1).and_then(|index| found.links.get(index));
-    let url = link.and_then(|link| Url::parse(&decoded(&html[link.at.clone()])).ok());
+    let url = link.and_then(|link| destination(&html[link.at.clone()], public_url));
     Ok(url.map(String::from))
 }
 
@@ -127,7 +127,7 @@ impl Found {
             let href = element.attributes().iter().find(|a| a.name() == "href");
             if let Some(href) = href
                 && let Some(value) = markup::value(html, base, href)
-                && leads_through_us(&html[value.at.clone()], public_url)
+                && destination(&html[value.at.clone()], public_url).is_some()
             {
                 links.push(value);
             }
@@ -145,21 +145,23 @@ impl Found {
     }
 }
 
-/// Whether a link leads to the web, and not to us anyway. Most need not be decoded to tell.
-fn leads_through_us(raw: &str, public_url: &str) -> bool {
-    const SCHEMES: [&str; 2] = ["http://", "https://"];
-    // What a URL parser strips (WHATWG URL 4.4).
-    let telling = (public_url.len() + 1).max(SCHEMES[1].len());
-    let blank = |c: char| c <= ' ';
-    let raw = raw.trim_start_matches(blank);
-    let mut start = Cow::Borrowed(&raw[..raw.floor_char_boundary(telling)]);
-    if start.contains('&') {
-        start = decoded(raw).trim_start_matches(blank).to_owned().into();
-    }
-    let is_web = SCHEMES.iter().any(|scheme| {
-        (start.as_bytes().get(..scheme.len()))
-            .is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
+/// Where a link leads, if it is one of the web and not one of ours already. As a browser reads it (WHATWG URL 4.4).
+fn destination(raw: &str, public_url: &str) -> Option<Url> {
+    let value = match raw.contains('&') {
+        true => Cow::Owned(decoded(raw)),
+        false => Cow::Borrowed(raw),
+    };
+    let value = value.trim_start_matches(|c: char| c <= ' ');
+    let has = |scheme: &str| {
+        (value.get(..scheme.len())).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    let is_ours = (value.strip_prefix(public_url)).is_some_and(|rest| {
+        rest.starts_with("/api/track/")
+            || rest == "/unsubscribe"
+            || rest.starts_with("/unsubscribe?")
     });
-    let is_ours = (start.strip_prefix(public_url)).is_some_and(|rest| rest.starts_with('/'));
-    is_web && !is_ours
+    if is_ours || !(has("http://") || has("https://")) {
+        return None;
+    }
+    Url::parse(value).ok()
 }

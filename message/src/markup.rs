@@ -1,13 +1,14 @@
 //! Elements of a document and where they stand in it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
+use std::rc::Rc;
 
 use html5ever::buffer_queue::BufferQueue;
 use html5ever::tokenizer::{Tag, Token, TokenSink, TokenSinkResult, Tokenizer};
 use lol_html::errors::RewritingError;
 use lol_html::html_content::{Attribute, Comment, Element};
-use lol_html::{HtmlRewriter, Settings, doc_comments, element};
+use lol_html::{HtmlRewriter, Settings, doc_comments, element, end_tag};
 
 /// Which elements are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,46 @@ pub(crate) fn elements(
         reader.end()?;
     }
     Ok(())
+}
+
+/// Elements whose end tag may be left out (WHATWG HTML 13.1.2.4). They stand between others, so that a tree is at most
+/// four times as deep as the others are.
+const UNCLOSED: [&str; 12] = [
+    "colgroup", "dd", "dt", "li", "optgroup", "option", "p", "tbody", "td", "tfoot", "thead", "tr",
+];
+
+/// How many elements are open at once, at most, but for those of [`UNCLOSED`]. An end tag closes what is open inside, too.
+pub(crate) fn depth(html: &str) -> Result<usize, RewritingError> {
+    let depth = Rc::new(Cell::new(0));
+    let mut deepest = 0;
+    elements(html, Scope::Document, "*", |_, element| {
+        if UNCLOSED.contains(&element.tag_name().as_str()) {
+            return;
+        }
+        let before: usize = depth.get();
+        let open = Rc::clone(&depth);
+        let on_end = end_tag!(move |_| {
+            open.set(before);
+            Ok(())
+        });
+        if element.can_have_content() && element.on_end_tag(on_end).is_ok() {
+            depth.set(before + 1);
+            deepest = deepest.max(before + 1);
+        }
+    })?;
+    Ok(deepest)
+}
+
+/// Where the text of a style element that begins here ends.
+pub(crate) fn style_end(html: &str, start: usize) -> usize {
+    const NAME: &str = "style";
+    let rest = &html[start..];
+    let is_end = |at: &usize| {
+        let name = rest.as_bytes().get(at + 2..at + 2 + NAME.len());
+        name.is_some_and(|name| name.eq_ignore_ascii_case(NAME.as_bytes()))
+    };
+    let mut ends = rest.match_indices("</").map(|(at, _)| at);
+    start + ends.find(is_end).unwrap_or(rest.len())
 }
 
 /// What Outlook reads of a comment.

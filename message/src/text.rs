@@ -1,17 +1,28 @@
 //! The text part of a message that has only HTML.
 
+use crate::markup;
+
 /// Columns at which lines are wrapped: RFC 5322 section 2.1.1 recommends at most 78.
 const WIDTH: usize = 76;
 
-/// The parser's time grows with the square of the nesting, so this bounds it to half a second.
+/// Time and memory grow with the number of tags times the depth, and what is left open is opened again in each block: these
+/// bound the worst document to about a second.
 const MAX_TAGS: usize = 10_000;
+const MAX_DEPTH: usize = 100;
 
 /// Plain text of an HTML document. Layout tables become a sequence of lines; each link gets a number, and its address,
 /// in one piece, stands at the end. The error is for a person.
 pub(crate) fn from_html(html: &str) -> Result<String, String> {
-    if html.matches('<').count() > MAX_TAGS {
+    let tags = html.matches('<').count();
+    if tags > MAX_TAGS {
         return Err(format!(
             "more than {MAX_TAGS} tags: the template needs its own text part"
+        ));
+    }
+    // Most mails have too few tags to be deep.
+    if tags > MAX_DEPTH && markup::depth(html).map_err(|error| error.to_string())? > MAX_DEPTH {
+        return Err(format!(
+            "more than {MAX_DEPTH} elements in each other: the template needs its own text part"
         ));
     }
     let text = html2text::config::plain()

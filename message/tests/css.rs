@@ -154,7 +154,6 @@ fn a_tree_that_would_exhaust_the_stack_is_refused() {
         assert!(inlined(&deep(50)).is_ok(), "{open}");
         assert_unchanged(&deep(10_000).replace("<style", "<style data-css-inline=ignore"));
     }
-    assert!(inlined(&format!("{style}{}", "<p>".repeat(10_001))).is_err());
     assert!(inlined(&format!("{style}{}", "<p><b>".repeat(1_000))).is_err());
     let sloppy = "<div><span>a</div><p><img><br><td><li>";
     assert!(inlined(&format!("{style}{}", sloppy.repeat(1_000))).is_ok());
@@ -209,4 +208,19 @@ proptest! {
         let added = Regex::new(r#" style="z[a-d]: 1(;z[a-d]: 1)*"|(z[a-d]: 1;)+"#).unwrap();
         prop_assert_eq!(added.replace_all(&inlined, ""), source);
     }
+}
+
+#[test]
+fn what_would_take_long_is_refused() {
+    let html = format!(
+        "<style>{}</style>{}",
+        "p:nth-child(2){color:red}".repeat(2_000),
+        "<p>x</p>".repeat(3_000)
+    );
+    let error = inlined(&html).unwrap_err();
+    assert!(
+        error.message.contains("3000 elements and 2000 selectors"),
+        "{error}"
+    );
+    assert!(error.hint.unwrap().contains("data-css-inline"));
 }

@@ -234,6 +234,83 @@ fn a_template_cannot_run_for_ever_or_grow_without_bound() {
     }
 }
 
+/// As `check`, on a stack that is smaller than any that runs it.
+fn check_on_a_small_stack(html: String) -> Result<(), TemplateError> {
+    let checked = std::thread::Builder::new()
+        .stack_size(3 << 19)
+        .spawn(move || {
+            let template = compile("s", &html, Some("t"))?;
+            // Whether it makes sense is another question.
+            let _ = render(&template, json!({}));
+            Ok(())
+        });
+    checked.unwrap().join().unwrap()
+}
+
+#[test]
+fn chains_that_would_need_too_much_stack_are_refused_before_they_are_read() {
+    let chain =
+        |open: &str, link: &str, n: usize, close: &str| format!("{open}{}{close}", link.repeat(n));
+    for n in [10, 20, 45, 50, 98, 150, 20_000] {
+        for (open, link, close) in [
+            ("{{ ", "-", "1 }}"),
+            ("{{ ", "-", "1"),
+            ("{{ ", "not ", "1 }}"),
+            ("{{ 1", " and 1", " }}"),
+            ("{{ 1", " or 0", " }}"),
+            ("{{ 1", "~1", " }}"),
+            ("{{ 1", "+1", " }}"),
+            ("{{ 1", "**1", " }}"),
+            ("{{ 1", " if 1 else 1", " }}"),
+            ("{{ 1", " is defined", " }}"),
+            ("{{ 1", " < 2", " }}"),
+            ("{{ name", ".x", " }}"),
+            ("{{ name", "[0]", " }}"),
+            ("{{ name", "()", " }}"),
+            ("{{ name", "|upper", " }}"),
+            ("{{ ", "(", "1"),
+            ("{{ ", "[", "1"),
+            ("{{ ", "{1:", "1"),
+            ("{{ ", "range(", "1"),
+            ("{% if 1 %}", "{% elif 1 %}", "{% endif %}"),
+            ("", "{% if 1 %}", ""),
+            ("", "{% for a in [1] %}", ""),
+            ("", "{% set a %}", ""),
+            ("", "{% macro m() %}", ""),
+            ("", "{% with %}", ""),
+            ("", "{% filter upper %}", ""),
+            ("", "{% if 1 %}{% set a|default(b=1) %}{% endset %}", ""),
+            ("", "{% if 1 %}1", &"{% endif %}".repeat(n)),
+        ] {
+            let checked = check_on_a_small_stack(chain(open, link, n, close));
+            if n == 20_000 {
+                let error = checked.unwrap_err();
+                assert!(error.message.contains("more than"), "{link}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ordinary_templates_are_far_from_the_bounds() {
+    let html = "{% set a = 1 %}{% if name %}{{ name|default('you')|upper }}{% elif city %}{{ city }}{% else %}you{% endif %}<br>";
+    assert_eq!(check_on_a_small_stack(html.repeat(1_500)), Ok(()));
+    let error = check_on_a_small_stack("x".repeat(256 * 1024 + 1)).unwrap_err();
+    assert_eq!(error.message, "more than 256 kB");
+    let error = check_on_a_small_stack(format!("a\n {{{{ {} }}}}", "1+".repeat(200))).unwrap_err();
+    assert_eq!((error.line, error.column), (2, 2));
+    assert_eq!(error.message, "a tag of more than 100 words and signs");
+}
+
+#[test]
+fn nothing_can_hold_itself() {
+    let html = "{% set n = namespace(x=1) %}{% set n.x = n %}{{ n }}";
+    assert_eq!(
+        refused(html).unwrap().message,
+        "unknown variable `namespace`"
+    );
+}
+
 #[test]
 fn an_error_does_not_tell_the_values() {
     let template = compile("s", "{{ city.x.y }}{{ city + 1 }}", None).unwrap();
@@ -277,11 +354,13 @@ fn without_a_text_part_one_is_made_from_the_html_with_whole_links() {
 
 #[test]
 fn deeply_nested_html_does_not_exhaust_the_stack() {
-    let template = compile("s", &"<div>".repeat(4_000), None).unwrap();
-    let on_small_stack = std::thread::Builder::new()
-        .stack_size(1 << 20)
-        .spawn(move || render(&template, json!({})).is_ok());
-    assert!(on_small_stack.unwrap().join().unwrap());
+    for (depth, is_converted) in [(100, true), (101, false), (4_000, false)] {
+        let template = compile("s", &"<div>".repeat(depth), None).unwrap();
+        let on_small_stack = std::thread::Builder::new()
+            .stack_size(1 << 20)
+            .spawn(move || render(&template, json!({})).is_ok());
+        assert_eq!(on_small_stack.unwrap().join().unwrap(), is_converted);
+    }
 }
 
 #[test]
@@ -291,6 +370,27 @@ fn html_that_would_take_too_long_to_convert_asks_for_a_text_part() {
     assert_eq!(render(&template, json!({})).unwrap_err().part, Part::Text);
     let template = compile("s", &html, Some("t")).unwrap();
     assert_eq!(render(&template, json!({})).unwrap().text, "t");
+}
+
+#[test]
+fn the_worst_html_that_is_converted_takes_a_bounded_time() {
+    let open: String = (0..99).map(|n| format!("<b x{n}>")).collect();
+    for html in [
+        format!("{open}{}", "<p>x".repeat(9_800)),
+        format!("{open}{}", "<table><tr><td>x".repeat(40)),
+        "<sup><s><strong>".repeat(33) + &"<p>x</p>".repeat(4_900),
+        format!("<table><tr>{}", "<td>x".repeat(9_900)),
+        format!("<table>{}", "<tr><td>x<td>y".repeat(3_300)),
+        "<ul><li>".repeat(100) + &"<li>x".repeat(9_700),
+        "<a href=x>x</a>".repeat(4_900),
+    ] {
+        let template = compile("s", &html, None).unwrap();
+        let begun = std::time::Instant::now();
+        // Whether or not it is converted: without the bounds some of them take minutes.
+        let _ = render(&template, json!({}));
+        let took = begun.elapsed();
+        assert!(took.as_secs() < 10, "{took:?} for {html:.60}");
+    }
 }
 
 fn refused(html: &str) -> Option<TemplateError> {

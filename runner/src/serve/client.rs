@@ -1,6 +1,6 @@
 //! The address of whoever asks.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName};
@@ -32,6 +32,14 @@ fn told(headers: &HeaderMap) -> Option<IpAddr> {
     let last = headers.get_all(FORWARDED_FOR).iter().next_back()?;
     let last = last.to_str().ok()?.rsplit(',').next()?;
     last.trim().parse().ok()
+}
+
+/// What counts as one: an IPv6 client has a whole /64.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How often a client may ask, and how long an answer may take.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use super::client::Client;
+use super::client::{Client, network};
 use super::problem::{self, Problem};
 
 /// A client may ask that many times the rate at once.
@@ -27,10 +27,10 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub async fn end_in_time(request: Request, next: Next) -> Result<Response, Problem> {
     tokio::time::timeout(TIMEOUT, next.run(request))
         .await
-        .map_err(|_| problem::timed_out())
+        .map_err(|_| problem::unanswered())
 }
 
-/// Counts by address; an IPv6 client has a whole /64.
+/// Counts by address.
 pub struct Rate<C: Clock = MonotonicClock> {
     limiter: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, C, NoOpMiddleware<C::Instant>>,
 }
@@ -75,13 +75,6 @@ impl<C: Clock> Rate<C> {
             "Wait as long as Retry-After says. Events of a campaign come by themselves from /api/campaigns/{id}/events.",
         )
         .retry_after(wait.as_secs() + 1))
-    }
-}
-
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

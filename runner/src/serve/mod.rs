@@ -86,7 +86,8 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         // Streams of events end now; nothing else waits for it.
         let _ = stop.send(true);
     };
-    connections::serve(listener, router(state, settings), stop).await;
+    let app = router(state, settings);
+    connections::serve(listener, app, settings.serve.forwarded, stop).await;
     tail.drain().await;
     Ok(())
 }

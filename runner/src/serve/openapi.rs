@@ -120,3 +120,49 @@ async fn allow_own_scripts(mut response: Response) -> Response {
     );
     response
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{Value, to_value};
+
+    use super::*;
+
+    fn schemas() -> Value {
+        to_value(document()).unwrap()["components"]["schemas"].take()
+    }
+
+    fn required(schema: &Value) -> Vec<&str> {
+        let required = schema["required"].as_array().unwrap();
+        required.iter().filter_map(Value::as_str).collect()
+    }
+
+    #[test]
+    fn all_that_is_told_of_a_campaign_is_promised() {
+        let schemas = schemas();
+        let entry = required(&schemas["JobEntry"]);
+        for field in [
+            "id",
+            "status",
+            "total_contacts",
+            "sent_count",
+            "failed_count",
+            "cursor",
+            "started_at",
+            "last_heartbeat",
+            "eta_seconds",
+        ] {
+            assert!(entry.contains(&field), "{field}");
+        }
+        let own = &schemas["Job"]["allOf"][1];
+        assert_eq!(required(own), ["errors"]);
+        assert_eq!(own["properties"]["errors"]["type"], "array");
+    }
+
+    #[test]
+    fn a_config_with_unknown_keys_is_none() {
+        let config = &schemas()["CampaignConfig"];
+        assert_eq!(config["additionalProperties"], false);
+        assert_eq!(config["properties"]["chunk_size"]["maximum"], 10_000);
+    }
+}

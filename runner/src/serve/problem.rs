@@ -162,13 +162,24 @@ pub fn unauthorized() -> Problem {
     }
 }
 
-pub fn timed_out() -> Problem {
+fn timed_out() -> Problem {
     Problem::new(
         StatusCode::GATEWAY_TIMEOUT,
         "too-slow",
         "this takes too long",
-        "The database did not finish in time. What it had done is undone.",
+        "The database did not finish in time. It may go on for a moment, but keeps nothing of it.",
         "Ask for less at once; a large audience is started in psql.",
+    )
+}
+
+/// Not even the database's own limits led to an answer.
+pub fn unanswered() -> Problem {
+    Problem::new(
+        StatusCode::GATEWAY_TIMEOUT,
+        "unanswered",
+        "there was no answer in time",
+        "It is not known whether the database did what was asked.",
+        "Try again. What writes may have been done: look first, or use an Idempotency-Key.",
     )
 }
 

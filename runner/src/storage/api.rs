@@ -7,6 +7,7 @@ use std::time::Duration;
 use deadpool_postgres::{Object, Pool, PoolError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSqlOwned, Json, ToSql};
 use uuid::Uuid;
@@ -21,8 +22,10 @@ const CONNECTIONS: usize = 8;
 const WAIT: Duration = Duration::from_secs(5);
 /// How long the database may work on one call.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(25);
-/// For the answer; longer than the database may work on it.
+/// For a connection and the result; longer than the database may work on it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(28);
+/// For the commit, after that at the latest.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 const ACT_AS: &str = "select campaign.act_as($1)";
 
@@ -32,7 +35,8 @@ pub enum ApiError {
     /// The database says no. Nothing was written.
     #[error("{}: {}", .0.code, .0.message)]
     Refused(Box<Refused>),
-    /// It took too long, and was rolled back.
+    /// It took too long, and was not told to commit: it is rolled back, at once or when the database notices that its
+    /// client is gone.
     #[error("the database did not answer in time")]
     TimedOut,
     /// Not reached, too busy, or lost in the middle: then it is not known whether the call was executed.
@@ -95,6 +99,7 @@ impl Lent {
 
     async fn ask<T: FromSqlOwned>(
         &mut self,
+        deadline: Instant,
         access: Option<(&Secret, Access)>,
         sql: &str,
         arguments: &[&(dyn ToSql + Sync)],
@@ -103,30 +108,37 @@ impl Lent {
             return Err(ApiError::Unexpected("no connection".to_owned()));
         };
         let reads_only = access.is_none_or(|(_, access)| access == Access::Read);
-        let transaction = client
-            .build_transaction()
-            .read_only(reads_only)
-            .start()
-            .await?;
-        let answer = async {
-            if let Some((by, _)) = access {
-                let act_as = transaction.prepare_cached(ACT_AS).await?;
-                transaction.execute(&act_as, &[&by.reveal()]).await?;
+        let work = async {
+            let transaction = client
+                .build_transaction()
+                .read_only(reads_only)
+                .start()
+                .await?;
+            let answer = async {
+                if let Some((by, _)) = access {
+                    let act_as = transaction.prepare_cached(ACT_AS).await?;
+                    transaction.execute(&act_as, &[&by.reveal()]).await?;
+                }
+                let statement = transaction.prepare_cached(sql).await?;
+                transaction.query_one(&statement, arguments).await
+            };
+            match answer.await {
+                Ok(row) => Ok((transaction, row)),
+                Err(error) => {
+                    transaction.rollback().await?;
+                    Err(ApiError::from(error))
+                }
             }
-            let statement = transaction.prepare_cached(sql).await?;
-            transaction.query_one(&statement, arguments).await
         };
-        match answer.await {
-            Ok(row) => {
-                transaction.commit().await?;
-                row.try_get(0)
-                    .map_err(|error| ApiError::Unexpected(chain(&error)))
-            }
-            Err(error) => {
-                transaction.rollback().await?;
-                Err(error.into())
-            }
-        }
+        let (transaction, row) = timeout_at(deadline, work)
+            .await
+            .map_err(|_| ApiError::TimedOut)??;
+        // What was told to commit may do so, whether or not anybody hears of it.
+        timeout_at(deadline + COMMIT_TIMEOUT, transaction.commit())
+            .await
+            .map_err(|_| ApiError::Unavailable("no answer to a commit".to_owned()))??;
+        row.try_get(0)
+            .map_err(|error| ApiError::Unexpected(chain(&error)))
     }
 }
 
@@ -436,8 +448,9 @@ impl Api {
         let lost = matches!(answer, Err(ApiError::Unavailable(_)));
         if self.lost.swap(lost, Ordering::Relaxed) != lost {
             match &answer {
-                Err(error) => tracing::warn!(%error, "requests to the API are turned away"),
-                Ok(_) => tracing::info!("the database answers again"),
+                Err(error) if lost => tracing::warn!(%error, "requests to the API are turned away"),
+                // What it refuses is an answer.
+                _ => tracing::info!("the database answers again"),
             }
         }
         answer
@@ -449,23 +462,19 @@ impl Api {
         sql: &str,
         arguments: &[&(dyn ToSql + Sync)],
     ) -> Result<T, ApiError> {
-        let client = match tokio::time::timeout(WAIT, self.pool.get()).await {
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let client = match timeout(WAIT, self.pool.get()).await {
             Ok(Ok(client)) => client,
             Ok(Err(PoolError::Backend(error))) => return Err(error.into()),
             Ok(Err(error)) => return Err(ApiError::Unavailable(error.to_string())),
             Err(_) => return Err(ApiError::Unavailable("all connections are busy".to_owned())),
         };
         let mut lent = Lent(Some(client));
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, lent.ask(access, sql, arguments)).await;
-        match answer {
-            Ok(answer) => {
-                if matches!(answer, Ok(_) | Err(ApiError::Refused(_))) {
-                    lent.done();
-                }
-                answer
-            }
-            Err(_) => Err(ApiError::TimedOut),
+        let answer = lent.ask(deadline, access, sql, arguments).await;
+        if matches!(answer, Ok(_) | Err(ApiError::Refused(_))) {
+            lent.done();
         }
+        answer
     }
 }
 

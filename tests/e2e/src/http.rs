@@ -1,9 +1,9 @@
 //! A client that sends what it is told to, also what no library would.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::LIMIT;
@@ -30,8 +30,16 @@ impl Answer {
     }
 }
 
-/// Over a connection of its own. `host` and `connection` are added unless they are given.
-pub async fn request(
+/// A connection that comes from this address of the loopback network.
+pub(crate) async fn connect_from(from: Ipv4Addr, addr: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("no socket");
+    socket.bind((from, 0).into()).expect("no such address");
+    socket.connect(addr).await.expect("no connection")
+}
+
+/// Over a connection of its own, which comes from this address. `host` and `connection` are added unless they are given.
+pub(crate) async fn request_from(
+    from: Ipv4Addr,
     addr: SocketAddr,
     method: &str,
     target: &str,
@@ -54,7 +62,7 @@ pub async fn request(
     head.push_str("\r\n");
     head.push_str(body);
     let exchange = async {
-        let mut stream = TcpStream::connect(addr).await.expect("no connection");
+        let mut stream = connect_from(from, addr).await;
         stream.write_all(head.as_bytes()).await.expect("cut off");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.expect("cut off");

@@ -1,8 +1,10 @@
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::{Deref, DerefMut};
 
+use tokio::net::TcpStream;
+
 use crate::db::{Db, SERVER_ROLE};
-use crate::http::{Answer, request};
+use crate::http::{Answer, connect_from, request_from};
 use crate::process::{Process, command};
 
 /// A process `campaign-runner serve` on a port of its own.
@@ -48,7 +50,31 @@ impl Server {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
-        request(self.addr, method, target, headers, body).await
+        request_from(
+            Ipv4Addr::LOCALHOST,
+            self.addr,
+            method,
+            target,
+            headers,
+            body,
+        )
+        .await
+    }
+
+    /// Asked from another address of the loopback network.
+    pub async fn request_from(
+        &self,
+        from: Ipv4Addr,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        request_from(from, self.addr, method, target, headers, body).await
+    }
+
+    pub async fn connect_from(&self, from: Ipv4Addr) -> TcpStream {
+        connect_from(from, self.addr).await
     }
 }
 

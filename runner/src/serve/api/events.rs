@@ -203,5 +203,6 @@ impl Watch {
 
 /// Those of whom nothing more is heard: a cancelled campaign is told of until its runners have given back what they hold.
 fn has_ended(job: &Job) -> bool {
-    ["completed", "failed", "cancelled"].contains(&job.status.as_str()) && job.pending_count == 0
+    ["completed", "failed", "cancelled"].contains(&job.entry.status.as_str())
+        && job.entry.pending_count == 0
 }

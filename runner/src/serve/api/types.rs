@@ -113,19 +113,22 @@ pub struct StartCampaign {
     dead_code,
     reason = "for the document; the database reads and checks it"
 )]
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct CampaignConfig {
     /// Connections of a runner.
     #[schema(minimum = 1, maximum = 100)]
     concurrency: Option<i64>,
-    #[schema(minimum = 1)]
+    /// Recipients in a unit of work.
+    #[schema(minimum = 1, maximum = 10000)]
     chunk_size: Option<i64>,
     /// Attempts in all, when the relay does not answer.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 20)]
     max_retries: Option<i64>,
     /// How long somebody is tried again whom the relay refuses for now.
     time_limit: Option<String>,
     /// Mails a second.
+    #[schema(minimum = 0.001, maximum = 1000000)]
     rate_limit: Option<f64>,
     /// Instead of the integration's; reply_to and headers likewise.
     from_name: Option<String>,
@@ -155,15 +158,17 @@ pub struct OneJob {
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Jobs {
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<JobEntry>,
     /// For the query of the next page; null: this was the last.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
 /// A campaign and how far it is; at most a second old while it is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Job {
+pub struct JobEntry {
     pub id: Uuid,
+    #[schema(required)]
     pub event_id: Option<Uuid>,
     pub segment: String,
     pub template_id: Uuid,
@@ -173,6 +178,7 @@ pub struct Job {
     /// scheduled, pending, running, partial (nobody works on it right now), paused, completed, failed or cancelled.
     pub status: String,
     /// Why it is paused, cancelled, failed, or for what it waits.
+    #[schema(required)]
     pub status_reason: Option<String>,
     pub total_contacts: i64,
     pub sent_count: i64,
@@ -185,9 +191,6 @@ pub struct Job {
     pub excluded: BTreeMap<String, i64>,
     /// Every recipient up to here has been attempted.
     pub cursor: i64,
-    /// Who failed, at most 100, newest first. Not in lists.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub errors: Option<Vec<JobError>>,
     #[schema(value_type = CampaignConfig)]
     pub config: Map<String, Value>,
     pub on_uncertain: String,
@@ -197,20 +200,37 @@ pub struct Job {
     /// Name of the API token, or of the database's role.
     pub created_by: String,
     pub created_at: Time,
+    #[schema(required)]
     pub scheduled_at: Option<Time>,
+    #[schema(required)]
     pub started_at: Option<Time>,
+    #[schema(required)]
     pub completed_at: Option<Time>,
+    #[schema(required)]
     pub last_heartbeat: Option<Time>,
+    #[schema(required)]
     pub percent: Option<f64>,
     /// Accepted mails, since it started.
+    #[schema(required)]
     pub per_minute: Option<f64>,
     /// At the pace so far; null unless it is running.
+    #[schema(required)]
     pub eta_seconds: Option<i64>,
+}
+
+/// A campaign, how far it is, and who failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    #[serde(flatten)]
+    pub entry: JobEntry,
+    /// At most 100, newest first.
+    pub errors: Vec<JobError>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobError {
     pub email: String,
+    #[schema(required)]
     pub error: Option<String>,
     pub attempts: i64,
     pub timestamp: Time,
@@ -226,6 +246,7 @@ pub struct OneStats {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Stats {
     pub id: Uuid,
+    #[schema(required)]
     pub event_id: Option<Uuid>,
     pub segment: String,
     pub subject: String,
@@ -243,11 +264,17 @@ pub struct Stats {
     pub human_opens: i64,
     pub unique_clicks: i64,
     pub human_clicks: i64,
+    #[schema(required)]
     pub open_rate: Option<f64>,
+    #[schema(required)]
     pub human_open_rate: Option<f64>,
+    #[schema(required)]
     pub click_rate: Option<f64>,
+    #[schema(required)]
     pub human_click_rate: Option<f64>,
+    #[schema(required)]
     pub started_at: Option<Time>,
+    #[schema(required)]
     pub completed_at: Option<Time>,
 }
 
@@ -268,6 +295,7 @@ pub struct Recipients {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecipientPage {
     pub recipients: Vec<Recipient>,
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
@@ -278,14 +306,17 @@ pub struct Recipient {
     /// sent, pending, uncertain, failed, suppressed or cancelled.
     pub outcome: String,
     pub attempts: i64,
+    #[schema(required)]
     pub last_at: Option<Time>,
     /// Of whom it failed: the relay's last reply, or how the connection was lost.
+    #[schema(required)]
     pub error: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct UncertainPage {
     pub uncertain: Vec<Uncertain>,
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
@@ -317,6 +348,7 @@ pub struct Resolve {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct TemplatePage {
     pub templates: Vec<TemplateEntry>,
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
@@ -345,6 +377,7 @@ pub struct Template {
     pub subject: String,
     pub html: String,
     /// Plain-text part; null: made from the HTML.
+    #[schema(required)]
     pub text: Option<String>,
     pub variables: Vec<String>,
     /// Rises with each change of content. A campaign keeps the version with which it started.
@@ -442,6 +475,7 @@ pub struct SegmentCount {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct SuppressionPage {
     pub suppressions: Vec<Suppression>,
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
@@ -487,6 +521,7 @@ pub struct FeedbackDone {
     /// By this call; false: it was before.
     pub suppressed: bool,
     /// Null: no campaign is known.
+    #[schema(required)]
     pub job_id: Option<Uuid>,
     /// By this call; false: it was before, or no campaign is known.
     pub recorded: bool,
@@ -507,10 +542,13 @@ pub struct Integration {
     pub kind: String,
     pub config: IntegrationConfig,
     /// Mails a second, all campaigns together; null: no limit.
+    #[schema(required)]
     pub rate_limit: Option<f64>,
     /// At a time, all campaigns together; null: no limit.
+    #[schema(required)]
     pub max_connections: Option<i64>,
     /// Mails in any 24 hours; null: no limit.
+    #[schema(required)]
     pub daily_quota: Option<i64>,
     pub is_default: bool,
     pub created_at: Time,
@@ -520,10 +558,15 @@ pub struct Integration {
 pub struct IntegrationConfig {
     pub host: String,
     pub port: u16,
+    #[schema(required)]
     pub secure: Option<bool>,
+    #[schema(required)]
     pub tls: Option<String>,
+    #[schema(required)]
     pub address_family: Option<String>,
     pub from_email: String,
+    #[schema(required)]
     pub from_name: Option<String>,
+    #[schema(required)]
     pub reply_to: Option<String>,
 }

@@ -108,7 +108,7 @@ async fn open(
 ) -> Response {
     if method == Method::GET
         && let Some(token) = request::token(query.as_deref())
-        && Token::parse(&token).is_some_and(|read| read.token.kind == token::Kind::Open)
+        && kind(&token) == Some(token::Kind::Open)
     {
         tracker.queue.push(Event {
             kind: Kind::Open,
@@ -130,6 +130,11 @@ async fn open(
         response.headers_mut().insert(name, value);
     }
     response
+}
+
+/// What it is for, if it could be genuine: more only the database knows, and it is asked no more than it must be.
+fn kind(token: &str) -> Option<token::Kind> {
+    Token::parse(token).map(|read| read.token.kind)
 }
 
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -154,6 +159,9 @@ async fn click(
     let Some(token) = request::token(query.as_deref()) else {
         return Page::BadLink.into_response();
     };
+    if !matches!(kind(&token), Some(token::Kind::Click { .. })) {
+        return Page::BadLink.into_response();
+    }
     let url = match tracker.storage.click_url(&token).await {
         Ok(Some(url)) => url,
         Ok(None) => return Page::BadLink.into_response(),
@@ -197,7 +205,7 @@ async fn click(
         (status = 404, description = "A page: the token is not genuine.", body = String, content_type = "text/html"),
         (status = 503, description = "A page: the database is not available.", body = String, content_type = "text/html")))]
 async fn show(State(tracker): State<Arc<Tracker>>, RawQuery(query): RawQuery) -> Response {
-    let Some(token) = request::token(query.as_deref()) else {
+    let Some(token) = unsubscribe_token(query.as_deref()) else {
         return Page::BadLink.into_response();
     };
     ask(&tracker, &token).await
@@ -223,7 +231,7 @@ async fn unsubscribe(
     headers: HeaderMap,
     request: Request,
 ) -> Response {
-    let Some(token) = request::token(query.as_deref()) else {
+    let Some(token) = unsubscribe_token(query.as_deref()) else {
         return Page::BadLink.into_response();
     };
     let is_one_click = timeout(BODY_TIMEOUT, is_one_click(request)).await;
@@ -240,6 +248,12 @@ async fn unsubscribe(
         Ok(false) => Page::BadLink.into_response(),
         Err(error) => unavailable(&error),
     }
+}
+
+fn unsubscribe_token(query: Option<&str>) -> Option<String> {
+    request::token(query).filter(|token| {
+        NO_CAMPAIGN.contains(&token.as_str()) || kind(token) == Some(token::Kind::Unsubscribe)
+    })
 }
 
 async fn ask(tracker: &Tracker, token: &str) -> Response {

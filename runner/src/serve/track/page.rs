@@ -88,7 +88,7 @@ impl Page {
                 "<p>It may have been cut off. Please click the link in the mail again, or copy all of it.</p>"
             }
             Page::Unavailable => {
-                "<p>We could not do that just now, and nothing was changed. Please open the link again in a minute.</p>"
+                "<p>We could not do that just now. Please open the link again in a minute.</p>"
             }
         }
     }

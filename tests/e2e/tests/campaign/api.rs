@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use e2e::{Answer, Cluster, Db, Runner, Server, relay, until};
 use mail_catcher::{Fault, Rule};
-
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -996,6 +996,73 @@ async fn what_takes_too_long_is_given_up_and_undone() {
     assert_eq!(template["template"]["version"], 1);
 }
 
+/// A session of the database that does nothing at all, not even notice its time-out, until this value is dropped.
+struct Frozen(Pid);
+
+impl Frozen {
+    /// The one that waits for a lock, once there is one.
+    async fn who_waits(db: &Db) -> Frozen {
+        let waits = "select max(pid) from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock'";
+        let pid = until("a session waits for a lock", async || {
+            db.one::<Option<i32>>(waits, &[]).await
+        });
+        let pid = Pid::from_raw(pid.await).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        Frozen(pid)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::CONT);
+    }
+}
+
+#[tokio::test]
+async fn a_504_is_true_also_where_the_database_cannot_be_interrupted() {
+    let db = Db::clone_template().await;
+    let server = Server::spawn(&db, &FAST).await;
+    let admin = caller(&db, &server, "admin").await;
+    let somebody = db
+        .leave_open("lock table campaign.email_templates in exclusive mode")
+        .await;
+    let content = json!({"name": "X", "slug": "letter", "subject": "X", "html": "<p>X</p>"});
+    let put = admin.ask("PUT", "/api/templates/letter", Some(content), 504);
+    let (problem, frozen) = tokio::join!(put, Frozen::who_waits(&db));
+    assert_eq!(problem["type"], "urn:pg-campaign:too-slow");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("keeps nothing"), "{detail}");
+
+    let pid = frozen.0.as_raw_nonzero().get();
+    drop((somebody, frozen));
+    let gone = "select not exists (select from pg_stat_activity where pid = $1)";
+    db.until("the session is over", gone, &[&pid]).await;
+    let template = admin.get("/api/templates/letter").await;
+    assert_eq!(template["template"]["version"], 1);
+}
+
+#[tokio::test]
+async fn when_a_commit_is_not_answered_nobody_is_told_that_nothing_is_kept() {
+    let db = Db::clone_template().await;
+    let server = Server::spawn(&db, &FAST).await;
+    let admin = caller(&db, &server, "admin").await;
+    db.run(
+        "create function public.waits() returns trigger language plpgsql as $$
+         begin perform pg_advisory_xact_lock(1); return null; end $$;
+         create constraint trigger waits after update on campaign.email_templates
+         deferrable initially deferred for each row execute function public.waits()",
+    )
+    .await;
+    let somebody = db.leave_open("select pg_advisory_xact_lock(1)").await;
+    let content = json!({"name": "X", "slug": "letter", "subject": "X", "html": "<p>X</p>"});
+    let put = admin.ask("PUT", "/api/templates/letter", Some(content), 503);
+    let (problem, frozen) = tokio::join!(put, Frozen::who_waits(&db));
+    let hint = problem["hint"].as_str().unwrap();
+    assert!(hint.contains("may have been done"), "{hint}");
+    drop((somebody, frozen));
+}
+
 #[tokio::test]
 async fn who_asks_too_often_waits_and_readers_of_mails_never() {
     let db = Db::clone_template().await;
@@ -1279,17 +1346,24 @@ async fn an_outage_of_the_database_passes() {
     assert_eq!(server.get("/health").await.status, 503);
     cluster.start();
     db.reconnect().await;
+    // Also an answer to somebody without rights tells that it is back.
+    let nobody = Caller {
+        server: &server,
+        token: "pgc_nonsense".to_owned(),
+    };
     until("it is back", async || {
-        (reader.send("GET", "/api/segments", None).await.status == 200).then_some(())
+        (nobody.send("GET", "/api/segments", None).await.status == 401).then_some(())
     })
     .await;
+    reader.get("/api/segments").await;
     assert_eq!(server.get("/health").await.status, 200);
     let log = server.log();
-    assert_eq!(
-        log.matches("requests to the API are turned away").count(),
-        1,
-        "{log}"
-    );
+    for once in [
+        "requests to the API are turned away",
+        "the database answers again",
+    ] {
+        assert_eq!(log.matches(once).count(), 1, "{log}");
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use e2e::{Answer, Db, Job, Links, Runner, Server, relay};
 use mail_catcher::Catcher;
 use message::token::{Key, Token};
 use serde_json::{Value, json};
+
+use crate::connections;
 
 const LETTER: &str = r##"<p>Hi {{name}}</p>
 <a href="https://example.com/1?name={{name}}&amp;email={{email}}">1</a> <a href="https://example.com/2">2</a>
@@ -270,6 +273,52 @@ async fn a_token_changed_in_any_byte_does_nothing_and_the_pixel_tells_nobody() {
     assert_eq!(sent.events().await, ["1 open human"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_that_a_pixel_takes_tells_nobody_either() {
+    const ROUNDS: usize = 400;
+    let sent = Sent::to(1).await;
+    let other = sent.db.start_tracked(1, json!({})).await;
+    sent.db.until_status(&other, "completed").await;
+    let of_other = Links::of(&other.mails(&sent.catcher)[0], &sent.server);
+    let links = sent.links(1);
+    let as_open = |target: &str| {
+        let token = target.rsplit_once('=').unwrap().1;
+        format!("/api/track/open?t={token}")
+    };
+    let forged = neighbours(&links.open).into_iter().nth_back(1).unwrap();
+    let kinds = [
+        ("genuine", links.open.clone()),
+        ("of another campaign", of_other.open.clone()),
+        ("with another MAC", forged),
+        ("a click's", as_open(&links.clicks[0])),
+        ("unsubscribe's", as_open(&links.unsubscribe)),
+        ("malformed", links.open[..links.open.len() - 2].to_owned()),
+        ("none", "/api/track/open".to_owned()),
+    ];
+    let mut stream = sent.server.connect_from(Ipv4Addr::LOCALHOST).await;
+    let mut times = vec![Vec::with_capacity(ROUNDS); kinds.len()];
+    for _ in 0..ROUNDS {
+        for ((_, target), times) in kinds.iter().zip(&mut times) {
+            let begun = Instant::now();
+            connections::ask(&mut stream, target).await;
+            times.push(begun.elapsed());
+        }
+    }
+    let medians: Vec<Duration> = (times.into_iter())
+        .map(|mut times| {
+            times.sort();
+            times[ROUNDS / 2]
+        })
+        .collect();
+    let names = kinds.iter().map(|(name, _)| name);
+    let figures: Vec<_> = names.zip(&medians).collect();
+    println!("{figures:?}");
+    let (least, most) = (medians.iter().min().unwrap(), medians.iter().max().unwrap());
+    // A look into the database alone takes longer than all the rest.
+    let is_same = *most <= *least * 2;
+    assert!(is_same, "{figures:?}");
+}
+
 pub async fn one_click(sent: &Sent, target: &str) -> Answer {
     let headers = [("content-type", "application/x-www-form-urlencoded")];
     let body = "List-Unsubscribe=One-Click";
@@ -418,6 +467,19 @@ async fn while_the_database_is_away_opens_are_kept_and_clicks_are_asked_to_come_
         assert_eq!(sent.read(&links.open, CHROME).await.status, 200);
         assert_eq!(sent.read(&links.clicks[0], CHROME).await.status, 503);
         assert_eq!(one_click(&sent, &links.unsubscribe).await.status, 503);
+    }
+    // What no database could know is not looked up.
+    let token = |target: &str| target.rsplit_once('=').unwrap().1.to_owned();
+    let (open, click) = (token(&links[0].open), token(&links[0].clicks[0]));
+    let unsubscribe = token(&links[0].unsubscribe);
+    for t in [&open, &unsubscribe, "AAAA", &click[1..]] {
+        let answer = sent.read(&format!("/api/track/click?t={t}"), CHROME).await;
+        assert_eq!(answer.status, 404);
+    }
+    for t in [&open, &click, "AAAA", &unsubscribe[1..]] {
+        let target = format!("/unsubscribe?t={t}");
+        assert_eq!(one_click(&sent, &target).await.status, 404);
+        assert_eq!(sent.server.get(&target).await.status, 404);
     }
     assert_eq!(sent.server.get("/health").await.status, 503);
     e2e::until("opens wait for the database", async || {
