@@ -100,7 +100,8 @@ begin
     select f.job_no, f.pos, f.at
     from (
       select g.job_no, g.pos, (
-          select campaign._link_count(v.html, v.variables, r.email, j.public_url || '/unsubscribe', r.vars, j.public_url)
+          -- Which token it is makes no difference to what counts as a link.
+          select campaign._link_count(v.html, v.variables, r.email, j.public_url || '/unsubscribe?t=', r.vars, j.public_url)
           from campaign.recipient r
           join campaign.email_jobs j on j.job_no = r.job_no
           join campaign.template_version v on v.template_id = j.template_id and v.version = j.template_version

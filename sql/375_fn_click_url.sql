@@ -11,10 +11,13 @@ set enable_mergejoin = off
 as $$
 begin
   return (
-    select campaign._link_url(v.html, v.variables, r.email, j.public_url || '/unsubscribe', r.vars, j.public_url, t.link)
+    select campaign._link_url(v.html, v.variables, r.email,
+      j.public_url || '/unsubscribe?t=' || campaign._make_token('unsubscribe', k.key_id, t.job_no, t.pos, k.secret),
+      r.vars, j.public_url, t.link)
     from campaign._genuine_token(click_url.token) t
     join campaign.recipient r on r.job_no = t.job_no and r.pos = t.pos
     join campaign.email_jobs j on j.job_no = t.job_no
+    join campaign.signing_key k on k.key_id = j.signing_key_id
     join campaign.template_version v on v.template_id = j.template_id and v.version = j.template_version
     where t.kind = 'click');
 end

@@ -1,10 +1,12 @@
 begin;
 \ir ../_fixtures.sql
 \ir ../_tokens.sql
-select plan(21);
+select plan(22);
 insert into campaign.email_templates (name, slug, subject, html)
 select v.slug, v.slug, 'Hi', (select string_agg(format('<a href="https://example.com/%s">x</a>', g), ' ') from generate_series(1, v.n) g)
 from (values ('seven', 7), ('three', 3), ('two', 2), ('four', 4)) v (slug, n);
+
+update campaign.email_templates set html = html || '<a href="{{unsubscribe_url}}&amp;lang=de">Unsubscribe</a>' where slug = 'three';
 
 -- 'open 0, click 1 200': what one reader did, and when in milliseconds; in one batch, or one by one.
 create function read_it(p_job bigint, p_pos bigint, p_did text, p_batch boolean) returns text language plpgsql as $$
@@ -30,7 +32,8 @@ $$;
 select is(judged('seven', 'click 1 0, click 2 200, click 3 400, click 4 600, click 5 1000'), 'SSSSS', 'five links within a second');
 select is(judged('seven', 'click 1 0, click 2 200, click 3 400, click 4 600, click 5 1001'), 'hhhhh', 'not if it took longer');
 select is(judged('seven', 'click 1 0, click 2 200, click 3 400, click 4 600, click 4 700, click 1 800'), 'hhhhhh', 'the same link twice is one');
-select is(judged('three', 'click 1 0, click 2 1, click 3 2'), 'SSS', 'all links there are');
+select is(judged('three', 'click 1 0, click 2 1, click 3 2'), 'SSS', 'all links there are, beside the one to unsubscribe');
+select is(judged('three', 'click 1 0, click 2 1'), 'hh', 'not fewer');
 select is(judged('four', 'click 1 0, click 2 1, click 3 2'), 'hhh', 'not all but one');
 select is(judged('two', 'click 1 0, click 2 1'), 'hh', 'all of two is what people do');
 select is(judged('three', 'open 0, click 1 100, open 200, click 2 300, click 3 400, open 1100, open 1101, open 2000'), 'SSSSSShh', 'opens of that second and the one before are the scanner''s, too');
