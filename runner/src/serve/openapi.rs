@@ -41,8 +41,11 @@ const ALWAYS: [(u16, &str); 6] = [
     (401, "There is no valid token."),
     (403, "The role of the token does not allow it."),
     (422, "A value cannot be what it is; sqlstate says more."),
-    (429, "This client asks too often."),
-    (503, "The database is not available."),
+    (
+        429,
+        "This client asks too often, or this token too much at once.",
+    ),
+    (503, "The database is not available, or busy."),
     (504, "It takes too long."),
 ];
 /// … of one whose path names something.
