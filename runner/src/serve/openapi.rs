@@ -20,8 +20,8 @@ const TOKEN: &str = "token";
 #[openapi(
     info(
         title = "pg_campaign",
-        description = "E-mail campaigns that live in PostgreSQL. Each route is one call of a database function, with the rights of the \
-            token's role: reader, operator or admin. Errors are problem details (RFC 9457) that carry the SQLSTATE.",
+        description = "E-mail campaigns that live in PostgreSQL. The token is looked up first; then each route is \
+            one call of a database function, with the rights of the token's role: reader, operator or admin. Errors are problem details (RFC 9457) that carry the SQLSTATE.",
     ),
     servers((url = "/")),
     components(schemas(Problem)),
