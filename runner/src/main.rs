@@ -15,7 +15,7 @@ mod signals;
 mod smtp;
 mod storage;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -94,7 +94,11 @@ fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
             }
             Command::Openapi => {
                 let document = serve::document().to_pretty_json()?;
-                Ok(writeln!(std::io::stdout(), "{document}")?)
+                match writeln!(std::io::stdout(), "{document}") {
+                    // Whoever reads it has read enough.
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+                    written => Ok(written?),
+                }
             }
             Command::Doctor(args) => doctor::run(settings, &args).await,
             Command::Demo(args) => demo::run(&settings.database, &args.mailbox).await,

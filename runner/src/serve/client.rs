@@ -1,6 +1,6 @@
 //! The address of whoever asks.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName};
@@ -31,7 +31,10 @@ pub async fn identify(State(forwarded): State<bool>, mut request: Request, next:
 fn told(headers: &HeaderMap) -> Option<IpAddr> {
     let last = headers.get_all(FORWARDED_FOR).iter().next_back()?;
     let last = last.to_str().ok()?.rsplit(',').next()?;
-    last.trim().parse().ok()
+    let last = last.trim();
+    // Some proxies add the port.
+    let with_port = || Some(last.parse::<SocketAddr>().ok()?.ip());
+    last.parse().ok().or_else(with_port)
 }
 
 /// What counts as one: an IPv6 client has a whole /64.
@@ -65,5 +68,12 @@ mod tests {
             "2001:db8::1"
         );
         assert_eq!(from(&["192.0.2.1, nonsense"]), None);
+    }
+
+    #[test]
+    fn an_entry_may_have_a_port() {
+        assert_eq!(from(&["192.0.2.1:5678"]).unwrap(), "192.0.2.1");
+        assert_eq!(from(&["[2001:db8::1]:5678"]).unwrap(), "2001:db8::1");
+        assert_eq!(from(&["192.0.2.1:nonsense"]), None);
     }
 }

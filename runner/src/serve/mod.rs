@@ -48,6 +48,7 @@ struct AppState {
     api: Api,
     tracker: Arc<Tracker>,
     hub: Arc<api::Hub>,
+    calls: Arc<api::Calls>,
     rate: Arc<Rate>,
 }
 
@@ -77,6 +78,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         api: Api::new(&settings.database)?,
         tracker,
         hub: Arc::new(api::Hub::start(settings, stopping)),
+        calls: Arc::default(),
         rate: Arc::new(Rate::new(settings.serve.rate)),
     };
     tracing::info!(listen = %listener.local_addr()?, "serving");

@@ -20,8 +20,8 @@ const TOKEN: &str = "token";
 #[openapi(
     info(
         title = "pg_campaign",
-        description = "E-mail campaigns that live in PostgreSQL. Each route is one call of a database function, with the rights of the \
-            token's role: reader, operator or admin. Errors are problem details (RFC 9457) that carry the SQLSTATE.",
+        description = "E-mail campaigns that live in PostgreSQL. The token is looked up first; then each route is \
+            one call of a database function, with the rights of the token's role: reader, operator or admin. Errors are problem details (RFC 9457) that carry the SQLSTATE.",
     ),
     servers((url = "/")),
     components(schemas(Problem)),
@@ -41,8 +41,11 @@ const ALWAYS: [(u16, &str); 6] = [
     (401, "There is no valid token."),
     (403, "The role of the token does not allow it."),
     (422, "A value cannot be what it is; sqlstate says more."),
-    (429, "This client asks too often."),
-    (503, "The database is not available."),
+    (
+        429,
+        "This client asks too often, or this token too much at once.",
+    ),
+    (503, "The database is not available, or busy."),
     (504, "It takes too long."),
 ];
 /// … of one whose path names something.

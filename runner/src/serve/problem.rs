@@ -63,11 +63,19 @@ impl Problem {
         match error {
             ApiError::Refused(refused) => from_refused(*refused, named),
             ApiError::TimedOut => timed_out(),
+            ApiError::Busy => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "the database is busy with other requests",
+                "No connection was free for some seconds. Nothing was done.",
+                "Try again a little later.",
+            )
+            .retry_after(5),
             ApiError::Unavailable(_) => Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
                 "the database is not available",
-                "It is not reached, has no connection to spare, or was lost in the middle.",
+                "It is not reached, or was lost in the middle.",
                 "Try again. What writes may have been done: look first, or use an Idempotency-Key.",
             )
             .retry_after(1),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool, PoolError};
+use deadpool_postgres::{Object, Pool, PoolError, TimeoutType, Timeouts};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSqlOwned, Json, ToSql};
 use uuid::Uuid;
@@ -39,7 +39,10 @@ pub enum ApiError {
     /// client is gone.
     #[error("the database did not answer in time")]
     TimedOut,
-    /// Not reached, too busy, or lost in the middle: then it is not known whether the call was executed.
+    /// All connections are at work. Nothing was executed.
+    #[error("the database is busy")]
+    Busy,
+    /// Not reached, or lost in the middle: then it is not known whether the call was executed.
     #[error("the database is not available: {0}")]
     Unavailable(String),
     /// Version or rights of the database do not fit.
@@ -86,6 +89,8 @@ impl From<serde_json::Error> for ApiError {
 #[derive(Clone)]
 pub struct Api {
     pool: Pool,
+    /// Says how it is, however much is asked.
+    ping: Pool,
     lost: Arc<AtomicBool>,
 }
 
@@ -164,13 +169,14 @@ impl Api {
         ));
         Ok(Api {
             pool: pool(config, CONNECTIONS)?,
+            ping: pool(database.to_config(), 1)?,
             lost: Arc::default(),
         })
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StorageError> {
-        super::call(&self.pool, WAIT, "select", &[]).await.map(drop)
+        super::call(&self.ping, WAIT, "select", &[]).await.map(drop)
     }
 
     /// Whether the token is valid.
@@ -445,6 +451,10 @@ impl Api {
         arguments: &[&(dyn ToSql + Sync)],
     ) -> Result<T, ApiError> {
         let answer = self.attempt(access, sql, arguments).await;
+        if matches!(answer, Err(ApiError::Busy)) {
+            tracing::debug!("all connections of the API are busy");
+            return answer;
+        }
         let lost = matches!(answer, Err(ApiError::Unavailable(_)));
         if self.lost.swap(lost, Ordering::Relaxed) != lost {
             match &answer {
@@ -463,11 +473,15 @@ impl Api {
         arguments: &[&(dyn ToSql + Sync)],
     ) -> Result<T, ApiError> {
         let deadline = Instant::now() + ANSWER_TIMEOUT;
-        let client = match timeout(WAIT, self.pool.get()).await {
-            Ok(Ok(client)) => client,
-            Ok(Err(PoolError::Backend(error))) => return Err(error.into()),
-            Ok(Err(error)) => return Err(ApiError::Unavailable(error.to_string())),
-            Err(_) => return Err(ApiError::Unavailable("all connections are busy".to_owned())),
+        let timeouts = Timeouts {
+            wait: Some(WAIT),
+            ..self.pool.timeouts()
+        };
+        let client = match self.pool.timeout_get(&timeouts).await {
+            Ok(client) => client,
+            Err(PoolError::Backend(error)) => return Err(error.into()),
+            Err(PoolError::Timeout(TimeoutType::Wait)) => return Err(ApiError::Busy),
+            Err(error) => return Err(ApiError::Unavailable(error.to_string())),
         };
         let mut lent = Lent(Some(client));
         let answer = lent.ask(deadline, access, sql, arguments).await;

@@ -178,7 +178,7 @@ impl Watch {
                     self.looked_at = Instant::now();
                     match looked {
                         Ok(OneJob { job }) => self.next = Next::Tell(Box::new(job)),
-                        Err(ApiError::Unavailable(_) | ApiError::TimedOut) => {}
+                        Err(ApiError::Busy | ApiError::Unavailable(_) | ApiError::TimedOut) => {}
                         Err(error) => {
                             self.next = Next::End;
                             let problem = no_campaign(error);

@@ -16,9 +16,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use tokio::time::timeout;
 use tower_http::cors::CorsLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,8 +29,12 @@ use super::problem::{self, Problem};
 use crate::storage::api::ApiError;
 pub use events::Hub;
 use extract::{Token, bearer};
+use shares::Shares;
 
 const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+const CALLS_OF_A_TOKEN: usize = 3;
+/// For one of its other calls to end.
+const WAIT_FOR_CALLS: Duration = Duration::from_secs(2);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Routes with what the document says of them, which so cannot differ.
@@ -100,6 +105,15 @@ async fn count(
     Ok(next.run(request).await)
 }
 
+/// What is asked at the moment, by token: slow calls of one leave connections for others.
+pub struct Calls(Shares);
+
+impl Default for Calls {
+    fn default() -> Calls {
+        Calls(Shares::new(CALLS_OF_A_TOKEN))
+    }
+}
+
 /// Before anything of the request is read: without a token all requests are alike.
 async fn authenticate(
     State(state): State<AppState>,
@@ -107,6 +121,19 @@ async fn authenticate(
     next: Next,
 ) -> Result<Response, Problem> {
     let token = check(&state, request.headers()).await?;
+    let place = state.calls.0.of(&token.0).acquire_owned();
+    let Ok(Ok(_place)) = timeout(WAIT_FOR_CALLS, place).await else {
+        return Err(Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "calls",
+            "this token asks too much at once",
+            format!(
+                "A token has {CALLS_OF_A_TOKEN} calls at a time, and none of them has ended yet."
+            ),
+            "Wait for the answers of the others.",
+        )
+        .retry_after(5));
+    };
     request.extensions_mut().insert(token);
     Ok(next.run(request).await)
 }

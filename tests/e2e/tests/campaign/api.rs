@@ -1064,6 +1064,32 @@ async fn when_a_commit_is_not_answered_nobody_is_told_that_nothing_is_kept() {
 }
 
 #[tokio::test]
+async fn slow_calls_of_one_token_hold_up_nobody_else() {
+    let db = Db::clone_template().await;
+    let server = Server::spawn(&db, &FAST).await;
+    let slow = caller(&db, &server, "admin").await;
+    let other = caller(&db, &server, "reader").await;
+    let _somebody = db
+        .leave_open("lock table campaign.email_templates in access exclusive mode")
+        .await;
+    let ask = async || slow.send("GET", "/api/templates", None).await.status;
+    let others = async {
+        let mut answers = Vec::new();
+        for _ in 0..10 {
+            sleep(Duration::from_millis(300)).await;
+            answers.push(other.send("GET", "/api/segments", None).await.status);
+            answers.push(server.get("/health").await.status);
+        }
+        answers
+    };
+    let (a, b, c, d, e, others) = tokio::join!(ask(), ask(), ask(), ask(), ask(), others);
+    let mut slow = [a, b, c, d, e];
+    slow.sort_unstable();
+    assert_eq!(slow, [429, 429, 504, 504, 504]);
+    assert_eq!(others, [200; 20]);
+}
+
+#[tokio::test]
 async fn who_asks_too_often_waits_and_readers_of_mails_never() {
     let db = Db::clone_template().await;
     let server = Server::spawn(&db, &["--rate", "1", "--forwarded", "true"]).await;
