@@ -308,12 +308,28 @@ async fn a_key_starts_a_campaign_once() {
             .await,
         "CP012"
     );
-    let mut two = start;
+    let mut other = start.clone();
+    other["subject"] = json!("Another one");
+    other["idempotency_key"] = json!("once");
+    assert_eq!(
+        operator
+            .refused("POST", "/api/campaigns", Some(other), 409)
+            .await,
+        "CP012"
+    );
+    let mut two = start.clone();
     two["idempotency_key"] = json!("twice");
     let answer = server
         .request("POST", "/api/campaigns", &headers, &two.to_string())
         .await;
     assert_eq!(answer.status, 422);
+    for (second, status) in [("once", 201), ("twice", 422), ("é", 422)] {
+        let headers = [&headers[..], &[("idempotency-key", second)]].concat();
+        let answer = server
+            .request("POST", "/api/campaigns", &headers, &start.to_string())
+            .await;
+        assert_eq!(answer.status, status, "{second}");
+    }
 }
 
 #[tokio::test]
