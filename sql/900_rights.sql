@@ -65,7 +65,8 @@ grant execute on function
   campaign._find_job(uuid),
   campaign._find_template(text),
   campaign._find_segment(text),
-  campaign._default_dedupe_key(uuid, text, uuid)
+  campaign._default_dedupe_key(uuid, text, uuid),
+  campaign._may_be(text, bigint, bigint)
 to campaign_reader;
 
 -- Who asks to be left alone is heard at once.
