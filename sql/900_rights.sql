@@ -103,6 +103,7 @@ grant execute on function
   campaign.record_complaint(text, uuid, text, text),
   campaign.tick(uuid),
   campaign._check_start(text, text, uuid, text, jsonb, text, text, text),
+  campaign._check_event(uuid),
   campaign._audience(text, text, uuid, text[], text[], text, boolean, bigint),
   campaign._audience_statement(text),
   campaign._read_audience(text, uuid, text[]),
