@@ -69,6 +69,7 @@ begin
       detail = 'Many mail programs take a mail without a subject for junk.',
       hint = 'Leave subject out to use the template''s.';
   end if;
+  perform campaign._check_subject(subject);
   v_problem := campaign._check_template(subject, template.html, template.text, template.variables);
   if v_problem is not null then
     raise exception using
