@@ -679,7 +679,11 @@ async fn templates_are_kept_changed_and_previewed_and_campaigns_keep_theirs() {
 
     let draft =
         json!({"subject": "Hi", "html": "<style>p { color: red }</style><p>{{first_name}}</p>"});
-    let preview = admin.post("/api/templates/preview", draft, 200).await;
+    let preview = admin.post("/api/preview", draft, 200).await;
+    let named = json!({"name": "P", "slug": "preview", "subject": "Hi", "html": "<p>x</p>"});
+    admin.post("/api/templates", named, 201).await;
+    let found = admin.get("/api/templates/preview").await;
+    assert_eq!(found["template"]["slug"], "preview");
     let html = preview["html"].as_str().unwrap();
     assert!(
         html.contains("color: red\">Ada</p>") || html.contains("color: red;\">Ada</p>"),
@@ -694,7 +698,7 @@ async fn templates_are_kept_changed_and_previewed_and_campaigns_keep_theirs() {
     ] {
         assert_eq!(
             admin
-                .refused("POST", "/api/templates/preview", Some(draft), 422)
+                .refused("POST", "/api/preview", Some(draft), 422)
                 .await,
             code
         );
