@@ -15,6 +15,7 @@ begin
       detail = 'A mail has a subject and an HTML part; a text part is made from the HTML where there is none.',
       hint = 'For example subject ''Hi {{first_name}}'', html ''<p>Hi {{first_name}}</p>''.';
   end if;
+  perform campaign._check_subject(p_subject);
   v_problem := campaign._check_template(p_subject, p_html, p_text, p_variables);
   if v_problem is not null then
     raise exception using

@@ -11,6 +11,9 @@ create table campaign.email_templates (
   updated_at timestamptz not null default campaign.now(),
   constraint slug_is_unique unique (slug),
   constraint slug_is_url_safe check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'),
+  constraint slug_is_short check (length(slug) <= 100),
+  constraint name_is_short check (length(name) between 1 and 200),
+  constraint subject_is_short check (length(subject) <= 998),
   constraint subject_is_not_empty check (btrim(subject) <> ''),
   constraint html_is_not_empty check (btrim(html) <> '')
 );

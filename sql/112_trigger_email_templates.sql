@@ -5,12 +5,19 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if coalesce(new.slug !~ '^[a-z0-9]+(-[a-z0-9]+)*$', true) then
+  if coalesce(new.slug !~ '^[a-z0-9]+(-[a-z0-9]+)*$' or length(new.slug) > 100, true) then
     raise exception using
       errcode = 'CP008',
-      message = format('a template cannot have the slug %L', new.slug),
-      detail = 'The slug names the template in start_campaign and in addresses: lower-case letters, digits, single dashes between them.',
+      message = format('a template cannot have the slug %L', left(new.slug, 100)),
+      detail = 'The slug names the template in start_campaign and in addresses: lower-case letters, digits, single dashes between them, at most 100.',
       hint = 'For example thanks-for-coming.';
+  end if;
+  if not coalesce(length(new.name) between 1 and 200, false) then
+    raise exception using
+      errcode = 'CP008',
+      message = format('the name of template %s cannot have %s characters', new.slug, coalesce(length(new.name), 0)),
+      detail = 'The name is what people call the template: 1 to 200 characters.',
+      hint = 'For example Thanks for coming.';
   end if;
   perform campaign._check_content('template ' || new.slug, new.subject, new.html, new.text, new.variables);
   if tg_op = 'UPDATE' then

@@ -41,6 +41,7 @@ create table campaign.email_jobs (
   constraint idempotency_key_is_unique unique (idempotency_key),
   constraint version_is_kept foreign key (template_id, template_version) references campaign.template_version (template_id, version),
   constraint status_is_known check (status in ('scheduled', 'pending', 'running', 'partial', 'paused', 'completed', 'failed', 'cancelled')),
+  constraint subject_is_short check (length(subject) <= 998),
   constraint on_uncertain_is_known check (on_uncertain in ('hold', 'resend', 'assume_sent')),
   constraint counts_are_not_negative check (least(sent_count, failed_count, uncertain_count, suppressed_count, cancelled_count) >= 0),
   constraint counts_are_within_total check (sent_count + failed_count + uncertain_count + suppressed_count + cancelled_count <= total_contacts),

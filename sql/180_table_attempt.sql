@@ -20,6 +20,8 @@ create table campaign.attempt (
 
 create index attempt_failed on campaign.attempt (job_no, at, pos) where outcome = 'failed';
 
+create index attempt_suppressed on campaign.attempt (job_no, pos) where outcome = 'suppressed';
+
 -- Rows come in the order of time: which came since is found without an index on each.
 create index attempt_at on campaign.attempt using brin (at) with (pages_per_range = 16, autosummarize = on);
 

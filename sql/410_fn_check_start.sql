@@ -27,8 +27,6 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_problem jsonb;
-  v_event_check text := (select s.value from campaign.setting s where s.name = 'event_check');
-  v_event_exists boolean;
   v_integration campaign.email_integrations;
 begin
   template := campaign._find_template(p_template);
@@ -44,24 +42,7 @@ begin
   end if;
   dedupe_key := coalesce(p_dedupe_key, campaign._default_dedupe_key(p_event_id, p_segment, template.id));
 
-  -- As campaign_owner, not as the caller: who may write the setting must not borrow the rights of who starts campaigns.
-  if p_event_id is not null and v_event_check is not null then
-    if to_regprocedure(v_event_check || '(uuid)') is null then
-      raise exception using
-        errcode = 'CP005',
-        message = format('whether there is an event %s cannot be asked: there is no function %s(uuid)', p_event_id, v_event_check),
-        detail = 'The setting event_check names the function that tells whether an event exists.',
-        hint = 'Create the function, or delete the row event_check of campaign.setting.';
-    end if;
-    execute format('select %s($1)', to_regprocedure(v_event_check || '(uuid)')::regproc) into v_event_exists using p_event_id;
-    if not coalesce(v_event_exists, false) then
-      raise exception using
-        errcode = 'CP005',
-        message = format('there is no event %s', p_event_id),
-        detail = format('%s(uuid) says so.', v_event_check),
-        hint = 'Give the id of an event, as the application stores it.';
-    end if;
-  end if;
+  perform campaign._check_event(p_event_id);
 
   v_integration := campaign._find_integration(p_integration);
   integration_id := v_integration.id;
@@ -88,6 +69,7 @@ begin
       detail = 'Many mail programs take a mail without a subject for junk.',
       hint = 'Leave subject out to use the template''s.';
   end if;
+  perform campaign._check_subject(subject);
   v_problem := campaign._check_template(subject, template.html, template.text, template.variables);
   if v_problem is not null then
     raise exception using

@@ -20,11 +20,24 @@ begin
       hint = 'sent, pending, uncertain, failed, suppressed or cancelled.';
   end if;
   with page as (
-    select s.pos, s.recipient_key, s.email, s.state, s.attempts, s.last_at
+    (select s.pos, s.recipient_key, s.email, s.state, s.attempts, s.last_at
     from campaign.recipient_state s
-    where s.job_no = v_job.job_no and s.pos > v_cursor and (p_outcome is null or s.state = p_outcome)
+    where coalesce(p_outcome not in ('failed', 'uncertain', 'suppressed'), true)
+      and s.job_no = v_job.job_no and s.pos > v_cursor and (p_outcome is null or s.state = p_outcome)
     order by s.pos
-    limit v_limit
+    limit v_limit)
+    union all
+    (select m.pos, s.recipient_key, s.email, s.state, s.attempts, s.last_at
+    from (select f.pos from campaign._may_be(p_outcome, v_job.job_no, v_cursor) f (pos) order by f.pos) m
+    cross join lateral (
+      select r.recipient_key, r.email, r.state, r.attempts, r.last_at
+      from campaign.recipient_state r
+      where r.job_no = v_job.job_no and r.pos = m.pos
+      offset 0 -- one look-up for each, until the page is full
+    ) s
+    where s.state = p_outcome
+    order by m.pos
+    limit v_limit)
   )
   select
     coalesce(jsonb_agg(jsonb_build_object(

@@ -11,6 +11,7 @@ declare
   v_dedupe_key text := case when p_template is not null
     then campaign._default_dedupe_key(p_event_id, v_segment.name, (campaign._find_template(p_template)).id) end;
 begin
+  perform campaign._check_event(p_event_id);
   return (
     with mailed as materialized (
       select s.recipient_key, campaign._fold_address(s.email) as folded

@@ -65,7 +65,8 @@ grant execute on function
   campaign._find_job(uuid),
   campaign._find_template(text),
   campaign._find_segment(text),
-  campaign._default_dedupe_key(uuid, text, uuid)
+  campaign._default_dedupe_key(uuid, text, uuid),
+  campaign._may_be(text, bigint, bigint)
 to campaign_reader;
 
 -- Who asks to be left alone is heard at once.
@@ -102,6 +103,7 @@ grant execute on function
   campaign.record_complaint(text, uuid, text, text),
   campaign.tick(uuid),
   campaign._check_start(text, text, uuid, text, jsonb, text, text, text),
+  campaign._check_event(uuid),
   campaign._audience(text, text, uuid, text[], text[], text, boolean, bigint),
   campaign._audience_statement(text),
   campaign._read_audience(text, uuid, text[]),

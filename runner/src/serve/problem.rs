@@ -94,14 +94,14 @@ fn from_refused(refused: Refused, named: &[&str]) -> Problem {
         "CP030" => return unauthorized(),
         "42501" => StatusCode::FORBIDDEN,
         "CP007" | "CP011" | "CP012" | "23505" => StatusCode::CONFLICT,
-        code if ["CP0", "22", "23"]
+        code if ["CP0", "22", "23", "54"]
             .iter()
             .any(|class| code.starts_with(class)) =>
         {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         _ => {
-            tracing::error!(sqlstate = code, "a request cannot be answered");
+            tracing::error!(sqlstate = code, error = %refused.message, "a request cannot be answered");
             return internal();
         }
     };

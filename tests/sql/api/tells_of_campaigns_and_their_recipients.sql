@@ -1,6 +1,6 @@
 begin;
 \ir ../_protocol.sql
-select plan(20);
+select plan(27);
 
 select start_job(5, '{"chunk_size": 5}') as job \gset
 select start_job(1) as other \gset
@@ -40,9 +40,25 @@ select is(people(campaign._api_recipients(:'id', null, 2, '1')), '2 failed 1 550
 select is(people(campaign._api_recipients(:'id', 'sent', 1, null)), '1 sent 1 then 1', 'those of an outcome');
 select is(people(campaign._api_recipients(:'id', 'sent', 1, '1')), '4 sent 1 then 4', 'page by page');
 select is(people(campaign._api_recipients(:'id', 'sent', 1, '4')), null, 'until there are no more');
+select is(people(campaign._api_recipients(:'id', o, null, null)), whom, 'who is ' || o)
+from (values ('failed', '2 failed 1 550 reply'), ('uncertain', '3 uncertain 1'), ('suppressed', null), ('pending', '5 pending 0')) v (o, whom);
 select is(campaign._api_uncertain(:'id', 1, null) #>> '{uncertain,0,recipient_key}', '3', 'who is uncertain');
 select is(campaign._api_stats(:'id') #>> '{stats,bounces}', '1', 'results');
 select is((select count(*) from (values (campaign._api_recipients(:'id', 'cancelled', null, null)), (campaign._api_uncertain(:'id', null, '3'))) v (a) where a ->> 'next_cursor' is not null), 0::bigint, 'a last page has no next one');
+
+-- The last one is suppressed in time; who failed gets a second chance.
+insert into campaign.suppressions (email) values ('p5@example.com');
+select campaign.resume_campaign(:'id');
+select report(1, :job, 1, 5);
+select campaign.retry_failed(:'id');
+select retry(1) as chunk \gset
+select report(1, :job, :chunk, 2);
+select report(1, :job, :chunk, null, '2 sent 250');
+select is(people(campaign._api_recipients(:'id', 'failed', null, null)), null, 'who failed and was sent it later did not fail');
+select is(people(campaign._api_recipients(:'id', 'suppressed', null, null)), '5 suppressed 0', 'who was suppressed');
+set local role campaign_reader;
+select is(jsonb_array_length(campaign._api_recipients(:'id', 'uncertain', null, null) -> 'recipients'), 1, 'a reader is told so, too');
+reset role;
 
 select * from finish();
 rollback;

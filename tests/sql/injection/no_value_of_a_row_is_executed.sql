@@ -33,7 +33,7 @@ update campaign.email_integrations set is_default = false;
 insert into campaign.email_integrations (name, config)
 select value, jsonb_build_object('host', value, 'port', 25, 'from_email', 'a@example.com', 'username', value, 'password', value) from hostile;
 insert into campaign.email_templates (name, slug, subject, html, text)
-select value, 'h' || n, 'Hi {{ first_name }}', '<p>{{ name }} {{ "' || 'x' || '" }}</p>', '{{ name }}' from hostile;
+select left(value, 200), 'h' || n, 'Hi {{ first_name }}', '<p>{{ name }} {{ "' || 'x' || '" }}</p>', '{{ name }}' from hostile;
 insert into campaign.segments (name, description, query, on_sent)
 select value, value, 'select h.value as recipient_key, ''p'' || h.n || ''@example.com'' as email, jsonb_build_object(''name'', h.value, ''first_name'', h.value) as vars from pg_temp.hostile h',
   format('%I.%I', 'x'' drop table public.canary --', 'f" drop role canary %I --')

@@ -123,10 +123,10 @@ select is_empty('select name from object group by name having count(*) > 6', 'ea
 
 select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_' and rights('campaign_operator', p.oid) <> ''
   and rights('campaign_reader', p.oid) = '' $$,
-  '{_audience,_audience_statement,_check_fit,_counted,_check_start,_excluded_text,_filling_job,_fold_address,_mailed_already,_notice,_read_audience,_runners_alive,_start_open,_start_seal}'::text[],
+  '{_audience,_audience_statement,_check_event,_check_fit,_counted,_check_start,_excluded_text,_filling_job,_fold_address,_mailed_already,_notice,_read_audience,_runners_alive,_start_open,_start_seal}'::text[],
   'the parts of start_campaign, which runs with the rights of its caller, are the operators''');
 select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_(?!api_)' and rights('campaign_reader', p.oid) <> '' $$,
-  '{_default_dedupe_key,_find_job,_find_segment,_find_template,_setting_interval}'::text[], 'what views and the API call is the readers''');
+  '{_default_dedupe_key,_find_job,_find_segment,_find_template,_may_be,_setting_interval}'::text[], 'what views and the API call is the readers''');
 select is_empty($$ select p.proname from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_api_' and rights('campaign_reader', p.oid) = '' $$,
   'who may use the API may call all that answers it');
 select set_eq($$ select p.proname::text from pg_proc p where p.pronamespace = 'campaign'::regnamespace and p.proname ~ '^_api_' and p.prosecdef $$,

@@ -33,22 +33,42 @@ pub async fn start(
     headers: HeaderMap,
     Body(mut request): Body<StartCampaign>,
 ) -> Result<impl IntoResponse, Problem> {
-    if let Some(key) = headers.get(IDEMPOTENCY_KEY) {
-        let key = String::from_utf8_lossy(key.as_bytes()).into_owned();
-        if request.idempotency_key.get_or_insert_with(|| key.clone()) != &key {
-            return Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "body",
-                "there are two idempotency keys",
-                "The header Idempotency-Key and the field idempotency_key differ.",
-                "Send one of them.",
-            ));
-        }
-    }
+    request.idempotency_key = idempotency_key(&headers, request.idempotency_key.take())?;
     let request = to_value(&request).map_err(|error| failed(error.into()))?;
     let started: Started = state.api.start(&token, &request).await.map_err(failed)?;
     let location = format!("/api/campaigns/{}", started.job.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(started)))
+}
+
+/// That of the header or of the field. A key that is not read as it was meant would start a campaign twice, or not at all.
+fn idempotency_key(headers: &HeaderMap, field: Option<String>) -> Result<Option<String>, Problem> {
+    let refused = |title, detail, hint| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency-key",
+            title,
+            detail,
+            hint,
+        )
+    };
+    let mut key = field;
+    for header in headers.get_all(IDEMPOTENCY_KEY) {
+        let header = header.to_str().map_err(|_| {
+            refused(
+                "the idempotency key is not ASCII",
+                "Other bytes in the header Idempotency-Key mean different things to different programs.",
+                "Send printable ASCII, or the field idempotency_key.",
+            )
+        })?;
+        if key.get_or_insert_with(|| header.to_owned()) != header {
+            return Err(refused(
+                "there are two idempotency keys",
+                "Headers Idempotency-Key, or one and the field idempotency_key, differ.",
+                "Send one of them.",
+            ));
+        }
+    }
+    Ok(key)
 }
 
 /// Lists campaigns, the newest first

@@ -95,7 +95,7 @@ pub async fn preview(
 
 /// Shows the mail that a recipient would get of a template that is not kept
 #[utoipa::path(
-    post, path = "/api/templates/preview", tag = "templates", operation_id = "preview_draft", request_body = Draft,
+    post, path = "/api/preview", tag = "templates", operation_id = "preview_draft", request_body = Draft,
     responses((status = 200, description = "The mail, made by the code that sends it.", body = Preview)))]
 pub async fn preview_draft(
     State(state): State<AppState>,

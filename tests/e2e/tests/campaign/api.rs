@@ -308,12 +308,28 @@ async fn a_key_starts_a_campaign_once() {
             .await,
         "CP012"
     );
-    let mut two = start;
+    let mut other = start.clone();
+    other["subject"] = json!("Another one");
+    other["idempotency_key"] = json!("once");
+    assert_eq!(
+        operator
+            .refused("POST", "/api/campaigns", Some(other), 409)
+            .await,
+        "CP012"
+    );
+    let mut two = start.clone();
     two["idempotency_key"] = json!("twice");
     let answer = server
         .request("POST", "/api/campaigns", &headers, &two.to_string())
         .await;
     assert_eq!(answer.status, 422);
+    for (second, status) in [("once", 201), ("twice", 422), ("é", 422)] {
+        let headers = [&headers[..], &[("idempotency-key", second)]].concat();
+        let answer = server
+            .request("POST", "/api/campaigns", &headers, &start.to_string())
+            .await;
+        assert_eq!(answer.status, status, "{second}");
+    }
 }
 
 #[tokio::test]
@@ -663,7 +679,11 @@ async fn templates_are_kept_changed_and_previewed_and_campaigns_keep_theirs() {
 
     let draft =
         json!({"subject": "Hi", "html": "<style>p { color: red }</style><p>{{first_name}}</p>"});
-    let preview = admin.post("/api/templates/preview", draft, 200).await;
+    let preview = admin.post("/api/preview", draft, 200).await;
+    let named = json!({"name": "P", "slug": "preview", "subject": "Hi", "html": "<p>x</p>"});
+    admin.post("/api/templates", named, 201).await;
+    let found = admin.get("/api/templates/preview").await;
+    assert_eq!(found["template"]["slug"], "preview");
     let html = preview["html"].as_str().unwrap();
     assert!(
         html.contains("color: red\">Ada</p>") || html.contains("color: red;\">Ada</p>"),
@@ -678,7 +698,7 @@ async fn templates_are_kept_changed_and_previewed_and_campaigns_keep_theirs() {
     ] {
         assert_eq!(
             admin
-                .refused("POST", "/api/templates/preview", Some(draft), 422)
+                .refused("POST", "/api/preview", Some(draft), 422)
                 .await,
             code
         );
