@@ -220,3 +220,35 @@ pub async fn method_not_allowed() -> Problem {
         "Use one of them.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(code: &str) -> u16 {
+        let refused = Refused {
+            code: code.to_owned(),
+            message: "no".to_owned(),
+            detail: None,
+            hint: None,
+        };
+        from_refused(refused, &["CP001"]).status
+    }
+
+    #[test]
+    fn the_sqlstate_decides_the_status() {
+        let codes = [
+            ("CP001", 404),
+            ("CP002", 422),
+            ("CP012", 409),
+            ("CP030", 401),
+            ("22003", 422),
+            ("42501", 403),
+            ("54000", 422),
+            ("XX000", 500),
+        ];
+        for (code, expected) in codes {
+            assert_eq!(status(code), expected, "{code}");
+        }
+    }
+}
