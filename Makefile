@@ -49,7 +49,7 @@ test-docs: ## Run what the documents show in psql; UPDATE_DOCS=1 writes the outp
 test-api: ## Ask the REST API what its description allows, and more
 	@tools/test.sh api
 
-bench: ## 5,000 opens a second while a campaign is sent
+bench: ## 5,000 opens and 100 clicks a second while a campaign is sent
 	@tools/test.sh bench
 
 bench-relay: ## Simulate the relay of the first real run in four configurations; SEED=… varies its drops

@@ -6,7 +6,6 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/../../tools/lib.sh"
 locate
 database=$1
 log=$RUN/api-server.log
-rounds=100
 
 quiet_sql() { PGOPTIONS='-c client_min_messages=error' sql "$database" "$@"; }
 
@@ -22,7 +21,8 @@ jobs=$(quiet_sql -c "
   cross join (values ('checked-in', 'thanks-for-coming'), ('no-show', 'we-missed-you')) as c (segment, template)
   cross join lateral campaign.start_campaign(c.segment, c.template, e.id) j")
 event=$(quiet_sql -c "select id from public.events limit 1")
-token=$(quiet_sql -c "select token from campaign.create_api_token('schemathesis', 'admin')")
+admin=$(quiet_sql -c "select token from campaign.create_api_token('admin', 'admin')")
+reader=$(quiet_sql -c "select token from campaign.create_api_token('reader', 'reader')")
 
 port=$(free_port)
 PGDATABASE=$database PGUSER=campaign_api_login "$CARGO_TARGET_DIR/debug/campaign-runner" serve \
@@ -51,14 +51,17 @@ positive_data_acceptance.enabled = false
 
 CONFIG
 
-# A stream of events has no end.
-(
+# ask TOKEN ROUNDS
+ask() (
   cd "$RUN"
+  # A stream of events has no end.
   NO_PROXY='*' "$SCHEMATHESIS/bin/st" --config-file schemathesis.toml --no-color run --warnings off "http://127.0.0.1:$port/api/openapi.json" \
-    --header "Authorization: Bearer $token" --exclude-path '/api/campaigns/{id}/events' \
-    --phases examples,coverage,fuzzing,stateful --max-examples "$rounds" --generation-deterministic --no-shrink \
+    --header "Authorization: Bearer $1" --exclude-path '/api/campaigns/{id}/events' \
+    --phases examples,coverage,fuzzing,stateful --max-examples "$2" --generation-deterministic --no-shrink \
     --request-timeout 30 --max-redirects 0 --continue-on-failure
-) || {
+)
+# A reader may do less, and is told so.
+{ ask "$admin" 100 && ask "$reader" 15; } || {
   tail -n 20 "$log" >&2
   die "the API does not keep to its description" "See above; the log of the server is $log"
 }
