@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod api;
-mod connections;
+mod clients;
 mod database_outage;
 mod delivery;
 mod integration_tests;

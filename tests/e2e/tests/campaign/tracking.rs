@@ -6,7 +6,7 @@ use mail_catcher::Catcher;
 use message::token::{Key, Token};
 use serde_json::{Value, json};
 
-use crate::connections;
+use crate::clients;
 
 const LETTER: &str = r##"<p>Hi {{name}}</p>
 <a href="https://example.com/1?name={{name}}&amp;email={{email}}">1</a> <a href="https://example.com/2">2</a>
@@ -300,7 +300,7 @@ async fn the_time_that_a_pixel_takes_tells_nobody_either() {
     for _ in 0..ROUNDS {
         for ((_, target), times) in kinds.iter().zip(&mut times) {
             let begun = Instant::now();
-            connections::ask(&mut stream, target).await;
+            clients::ask(&mut stream, target).await;
             times.push(begun.elapsed());
         }
     }
