@@ -9,7 +9,7 @@ use crate::tags::position;
 use crate::template::{Part, TemplateError};
 
 /// Mail programs cut a message off long before: Gmail shows 102 kB.
-const MAX_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_BYTES: usize = 256 * 1024;
 
 /// In one `{{ … }}` or `{% … %}`.
 const MAX_TOKENS: usize = 100;

@@ -8,7 +8,9 @@ use std::ops::Range;
 
 use css_inline::{CSSInliner, InlineOptions};
 use lol_html::html_content::Element;
+use minijinja::machinery::Token;
 
+use crate::bounds::MAX_BYTES;
 use crate::markup::{self, Scope, decoded, elements, escaped};
 use crate::tags::{Piece, Spanned, blanked, pieces, position};
 use crate::template::{Part, TemplateError};
@@ -21,11 +23,14 @@ const HIDDEN: [&str; 9] = [
     "base", "head", "html", "link", "meta", "noscript", "script", "style", "title",
 ];
 
-/// The inliner needs stack for each level of the tree.
+/// The inliner needs stack for each level of the tree: with this, less than 1 MiB, also without optimisation.
 const MAX_DEPTH: usize = 100;
 
 /// It compares each element with each selector. A mail of 500 elements and 100 selectors is a large one.
 const MAX_COMPARED: usize = 250_000;
+
+/// For each element it may compare each declaration with each other: this takes a third of a second.
+const MAX_DECLARED: usize = 250_000_000;
 
 /// What makes a selector depend on the neighbours of an element, which loops and conditions change.
 const ORDER: [&str; 8] = [
@@ -63,6 +68,8 @@ pub fn inlined(source: &str) -> Result<String, TemplateError> {
         edits: Vec::new(),
         elements: Vec::new(),
         selectors: 0,
+        declarations: 0,
+        style: 0..0,
     };
     elements(&html, Scope::Document, "*", |_, element| {
         reader.element(element)
@@ -84,6 +91,13 @@ pub fn inlined(source: &str) -> Result<String, TemplateError> {
             reader.selectors
         )));
     }
+    if reader.elements.len() * reader.declarations.pow(2) > MAX_DECLARED {
+        return Err(failed(format!(
+            "{} elements and {} declarations are too many",
+            reader.elements.len(),
+            reader.declarations
+        )));
+    }
     let options = InlineOptions {
         load_remote_stylesheets: false,
         ..InlineOptions::default()
@@ -96,7 +110,15 @@ pub fn inlined(source: &str) -> Result<String, TemplateError> {
     let edits: Vec<(Range<usize>, String)> = (reader.elements.iter().enumerate())
         .filter_map(|(n, place)| place.edit(source, rules.get(&n)?))
         .collect();
-    Ok(edited(source, &edits))
+    let inlined = edited(source, &edits);
+    if inlined.len() > MAX_BYTES {
+        // It would be kept, and then not be sent.
+        return Err(failed(format!(
+            "it makes them more than {} kB",
+            MAX_BYTES / 1024
+        )));
+    }
+    Ok(inlined)
 }
 
 struct Reader<'a> {
@@ -112,6 +134,10 @@ struct Reader<'a> {
     elements: Vec<Place>,
     /// How many the style elements have, about.
     selectors: usize,
+    /// Likewise.
+    declarations: usize,
+    /// The text of the last style element.
+    style: Range<usize>,
 }
 
 /// Where the rules of an element go.
@@ -127,9 +153,16 @@ impl Reader<'_> {
         let name = element.tag_name();
         let name_end = at.start + 1 + name.len();
         if name == "style" {
-            let css = at.end..markup::style_end(self.html, at.end);
-            if self.is_the_same_for_all(element, at, &css) {
-                self.selectors += self.html[css].matches(['{', ',']).count();
+            // In SVG they can stand in each other, and an inliner would have to guess.
+            let is_inner = self.style.contains(&at.end);
+            if !is_inner {
+                self.style = markup::style_text(self.html, at.end..self.html.len());
+            }
+            let css = self.style.clone();
+            if !is_inner && self.is_the_same_for_all(element, at, &css) {
+                let css = &self.html[css];
+                self.selectors += css.matches(['{', ',']).count();
+                self.declarations += css.matches([';', '}']).count();
             } else {
                 let ignored = " data-css-inline=\"ignore\"".to_owned();
                 self.edits.push((name_end..name_end, ignored));
@@ -152,7 +185,6 @@ impl Reader<'_> {
         });
     }
 
-    /// An end tag closes what is open inside, too.
     fn tags_in(&self, part: &Range<usize>) -> usize {
         let before = |end: usize| self.tags.partition_point(|at| *at < end);
         before(part.end) - before(part.start)
@@ -267,7 +299,10 @@ fn blocks(pieces: &[Piece<'_>]) -> Vec<Range<usize>> {
         };
         let opens = match name {
             "autoescape" | "call" | "filter" | "for" | "if" | "macro" | "with" => true,
-            "set" => !tokens.iter().any(Spanned::is_assignment),
+            // What a filter is told is no assignment.
+            "set" => !(tokens.iter())
+                .take_while(|token| !matches!(token.token, Token::Pipe))
+                .any(Spanned::is_assignment),
             _ => false,
         };
         if opens {

@@ -15,6 +15,7 @@ pub(crate) fn check(source: &str) -> Result<(), TemplateError> {
     let mut first = None;
     // Where CSS stands.
     let mut rules = Vec::new();
+    let mut style = 0..0;
     let failed = |offset, message| {
         let (line, column) = position(source, offset);
         TemplateError {
@@ -28,11 +29,11 @@ pub(crate) fn check(source: &str) -> Result<(), TemplateError> {
             ),
         }
     };
-    elements(&html, Scope::Conditional, "*", |base, element| {
+    elements(&html, Scope::Conditional, "*", |part, element| {
         for attribute in element.attributes() {
             let name = attribute.name();
             if LOADED.contains(&name.as_str())
-                && let Some(value) = markup::value(&html, base, attribute)
+                && let Some(value) = markup::value(&html, part.start, attribute)
                 && let Some(scheme) = embedded(&name, &html[value.at.clone()])
                 && first.as_ref().is_none_or(|(at, _)| *at > value.at.start)
             {
@@ -40,14 +41,18 @@ pub(crate) fn check(source: &str) -> Result<(), TemplateError> {
                 first = Some((value.at.start, message));
             }
             if name == "style"
-                && let Some(value) = markup::value(&html, base, attribute)
+                && let Some(value) = markup::value(&html, part.start, attribute)
             {
                 rules.push(value.at);
             }
         }
         if element.tag_name() == "style" {
-            let start = base + element.source_location().bytes().end;
-            rules.push(start..markup::style_end(&html, start));
+            let start = part.start + element.source_location().bytes().end;
+            // In SVG they can stand in each other: the outermost is read.
+            if !style.contains(&start) {
+                style = markup::style_text(&html, start..part.end);
+                rules.push(style.clone());
+            }
         }
     })
     .map_err(|error| failed(0, error.to_string()))?;

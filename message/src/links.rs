@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::ops::Range;
 use std::rc::Rc;
 
 use lol_html::end_tag;
@@ -115,7 +116,8 @@ impl Found {
     fn in_html(html: &str, public_url: &str, with_body: bool) -> Result<Found, String> {
         let mut links = Vec::new();
         let body_end = Rc::new(Cell::new(html.len()));
-        let on_element = |base: usize, element: &mut Element<'_, '_>| {
+        let on_element = |part: &Range<usize>, element: &mut Element<'_, '_>| {
+            let base = part.start;
             if with_body && element.tag_name() == "body" {
                 let body_end = Rc::clone(&body_end);
                 // Refused for an element without content only, which a body is not.

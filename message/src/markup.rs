@@ -19,38 +19,35 @@ pub(crate) enum Scope {
     Conditional,
 }
 
-/// Hands over each element that the selector names, with the byte at which its part of the document begins.
+/// Hands over each element that the selector names, with the part of the document that its places are counted in.
 pub(crate) fn elements(
     html: &str,
     scope: Scope,
     selector: &str,
-    mut each: impl FnMut(usize, &mut Element<'_, '_>),
+    mut each: impl FnMut(&Range<usize>, &mut Element<'_, '_>),
 ) -> Result<(), RewritingError> {
     let mut parts = Vec::from_iter(std::iter::once(0..html.len()));
     while let Some(part) = parts.pop() {
-        let base = part.start;
+        let is_document = part.len() == html.len();
         let on_element = |element: &mut Element<'_, '_>| {
-            each(base, element);
+            each(&part, element);
             Ok(())
         };
         let on_comment = |comment: &mut Comment<'_>| {
             let at = comment.source_location().bytes();
-            parts.extend(conditional(
-                html,
-                base + at.start..base + at.end,
-                &comment.text(),
-            ));
+            parts.extend(conditional(html, at.start..at.end, &comment.text()));
             Ok(())
         };
         // Ambiguous markup is no error: there is no browser to ask.
         let mut settings = Settings::new()
             .with_strict(false)
             .append_element_content_handler(element!(selector, on_element));
-        if scope == Scope::Conditional {
+        // A comment ends where the first one in it does, so that none is in another.
+        if scope == Scope::Conditional && is_document {
             settings = settings.append_document_content_handler(doc_comments!(on_comment));
         }
         let mut reader = HtmlRewriter::new(settings, |_: &[u8]| ());
-        reader.write(&html.as_bytes()[part])?;
+        reader.write(&html.as_bytes()[part.clone()])?;
         reader.end()?;
     }
     Ok(())
@@ -84,16 +81,17 @@ pub(crate) fn depth(html: &str) -> Result<usize, RewritingError> {
     Ok(deepest)
 }
 
-/// Where the text of a style element that begins here ends.
-pub(crate) fn style_end(html: &str, start: usize) -> usize {
+/// The text of a style element whose part of the document this is the rest of.
+pub(crate) fn style_text(html: &str, rest: Range<usize>) -> Range<usize> {
     const NAME: &str = "style";
-    let rest = &html[start..];
+    let start = rest.start;
+    let rest = &html[rest];
     let is_end = |at: &usize| {
         let name = rest.as_bytes().get(at + 2..at + 2 + NAME.len());
         name.is_some_and(|name| name.eq_ignore_ascii_case(NAME.as_bytes()))
     };
     let mut ends = rest.match_indices("</").map(|(at, _)| at);
-    start + ends.find(is_end).unwrap_or(rest.len())
+    start..start + ends.find(is_end).unwrap_or(rest.len())
 }
 
 /// What Outlook reads of a comment.

@@ -224,3 +224,34 @@ fn what_would_take_long_is_refused() {
     );
     assert!(error.hint.unwrap().contains("data-css-inline"));
 }
+
+#[test]
+fn declarations_that_would_take_long_are_refused() {
+    let rule: String = (0..3_000).map(|n| format!("b{n}:c;")).collect();
+    let html = format!("<style>p{{{rule}}}</style>{}", "<p>x</p>".repeat(3_000));
+    let error = inlined(&html).unwrap_err();
+    assert!(
+        error
+            .message
+            .contains("3000 elements and 3001 declarations"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_would_become_too_long_to_be_sent_is_refused() {
+    let font = "x".repeat(1_000);
+    let html = format!("<style>p{{color:{font}}}</style>{}", "<p>x</p>".repeat(300));
+    let error = inlined(&html).unwrap_err();
+    assert!(error.message.contains("more than 256 kB"), "{error}");
+    assert!(error.hint.unwrap().contains("data-css-inline"));
+}
+
+#[test]
+fn a_block_that_is_set_through_a_filter_begins_where_it_begins() {
+    let set = "{% set a|default(b=1) %}x{% endset %}";
+    assert_inlined(
+        &format!("<style>p{{color:red}}</style>{set}<p>x</p>"),
+        &format!("<style>p{{color:red}}</style>{set}<p style=\"color: red\">x</p>"),
+    );
+}
