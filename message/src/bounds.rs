@@ -14,8 +14,11 @@ pub(crate) const MAX_BYTES: usize = 256 * 1024;
 /// In one `{{ … }}` or `{% … %}`.
 const MAX_TOKENS: usize = 100;
 
-/// `elif` of one `if`: each is a level of what is made of it.
+/// `elif` of all ifs that are open: each is a level of what is made of it.
 const MAX_BRANCHES: usize = 50;
+
+/// Brackets in each other.
+const MAX_BRACKETS: usize = 20;
 
 /// Blocks in each other.
 const MAX_DEPTH: usize = 20;
@@ -41,7 +44,7 @@ pub(crate) fn check(part: Part, source: &str) -> Result<(), TemplateError> {
         );
     }
     let mut tag_start = 0;
-    let mut tokens = 0;
+    let (mut tokens, mut brackets) = (0, 0usize);
     // Name and branches of each open block.
     let mut blocks: Vec<(&str, usize)> = Vec::new();
     let mut is_first = false;
@@ -50,7 +53,7 @@ pub(crate) fn check(part: Part, source: &str) -> Result<(), TemplateError> {
     for (token, span) in tokenize(source, false, SyntaxConfig::default()).map_while(Result::ok) {
         let offset = span.start_offset as usize;
         if matches!(token, Token::VariableStart | Token::BlockStart) {
-            (tag_start, tokens, is_set) = (offset, 0, false);
+            (tag_start, tokens, brackets, is_set) = (offset, 0, 0, false);
             is_first = matches!(token, Token::BlockStart);
             continue;
         }
@@ -62,8 +65,9 @@ pub(crate) fn check(part: Part, source: &str) -> Result<(), TemplateError> {
                 "Make it several tags, or let the segment's query compute the value.",
             );
         }
+        let was_first = std::mem::take(&mut is_first);
         match token {
-            Token::Ident(name) if std::mem::take(&mut is_first) => match name {
+            Token::Ident(name) if was_first => match name {
                 "autoescape" | "call" | "filter" | "for" | "if" | "macro" | "set" | "with" => {
                     blocks.push((name, 0));
                     is_set = name == "set";
@@ -78,17 +82,27 @@ pub(crate) fn check(part: Part, source: &str) -> Result<(), TemplateError> {
                     blocks.pop_if(|(open, _)| Some(*open) == ended);
                 }
             },
-            // It is one only without a value.
+            // It is one only without a value; what a filter is told is none.
             Token::Assign if std::mem::take(&mut is_set) => drop(blocks.pop()),
-            _ => is_first = false,
+            Token::Pipe => is_set = false,
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => brackets += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => {
+                brackets = brackets.saturating_sub(1);
+            }
+            _ => {}
         }
-        if blocks
-            .last()
-            .is_some_and(|(_, branches)| *branches > MAX_BRANCHES)
-        {
+        if brackets > MAX_BRACKETS {
             return refuse(
                 tag_start,
-                format!("an if of more than {MAX_BRANCHES} branches"),
+                format!("more than {MAX_BRACKETS} brackets in each other"),
+                "Make it several tags, or let the segment's query compute the value.",
+            );
+        }
+        let branches: usize = blocks.iter().map(|(_, branches)| branches).sum();
+        if branches > MAX_BRANCHES {
+            return refuse(
+                tag_start,
+                format!("more than {MAX_BRANCHES} elif in one if, and the ifs around it"),
                 "Let the segment's query compute the value.",
             );
         }

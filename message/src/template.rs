@@ -24,8 +24,8 @@ const OWN: [&str; 2] = ["email", "unsubscribe_url"];
 /// Bounds time and size of one rendered part: a unit is an instruction or 64 bytes of output, so about 3 MB.
 const FUEL: u64 = 50_000;
 
-/// Depth of macros and recursive loops. What this and `bounds` let through fits a stack of 1.5 MiB, also without optimisation; tokio's
-/// threads have 2, a backend of PostgreSQL 8.
+/// Depth of macros and recursive loops. How templates are read, and how deep they call themselves, fits a stack of 1 MiB, also without
+/// optimisation: tokio's threads have 2, a backend of PostgreSQL about 8. That says nothing of values that hold each other.
 const RECURSION: usize = 64;
 
 /// A part of a template.

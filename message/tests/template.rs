@@ -237,7 +237,7 @@ fn a_template_cannot_run_for_ever_or_grow_without_bound() {
 /// As `check`, on a stack that is smaller than any that runs it.
 fn check_on_a_small_stack(html: String) -> Result<(), TemplateError> {
     let checked = std::thread::Builder::new()
-        .stack_size(3 << 19)
+        .stack_size(1 << 20)
         .spawn(move || {
             let template = compile("s", &html, Some("t"))?;
             // Whether it makes sense is another question.
@@ -288,6 +288,65 @@ fn chains_that_would_need_too_much_stack_are_refused_before_they_are_read() {
                 assert!(error.message.contains("more than"), "{link}: {error}");
             }
         }
+    }
+}
+
+#[test]
+fn what_is_deep_in_each_way_at_once_fits_the_stack() {
+    let elifs = |n: usize| format!("{{% if 0 %}}{}", "{% elif 0 %}".repeat(n));
+    let nested = |open: &str, close: &str, n| format!("{}1{}", open.repeat(n), close.repeat(n));
+    for expression in [
+        format!("{}1", "-".repeat(98)),
+        format!("1{}", " and 1".repeat(49)),
+        format!("1{}", " if 1 else 1".repeat(24)),
+        nested("(-", ")", 20),
+        nested("[--", "]", 20),
+        nested("{1:", "}", 20),
+        nested("range(", ")", 20),
+        nested("email(b=", ")", 18),
+        format!("1{}{}", "|default(1".repeat(19), ")".repeat(19)),
+    ] {
+        let html = format!(
+            "{}{}{{{{ {expression} }}}}{{% else %}}{{{{ {expression} }}}}{}",
+            "{% if 1 %}".repeat(19),
+            elifs(50),
+            "{% endif %}".repeat(20)
+        );
+        assert_eq!(check_on_a_small_stack(html), Ok(()), "{expression}");
+    }
+    let loops = "{% for a in [1] %}".repeat(18);
+    let ends = "{% endfor %}".repeat(18);
+    let call = nested("[", "]", 18).replace('1', "m(1)");
+    let html =
+        format!("{{% macro m(n) %}}{loops}{{{{ {call} }}}}{ends}{{% endmacro %}}{{{{ m(1) }}}}");
+    assert_eq!(check_on_a_small_stack(html), Ok(()));
+}
+
+#[test]
+fn bounds_hold_for_what_is_spread_over_blocks() {
+    let branches = "{% if 0 %}".to_owned() + &"{% elif 0 %}".repeat(50);
+    let ended = "{% endif %}";
+    assert_eq!(
+        check_on_a_small_stack((branches.clone() + ended).repeat(20)),
+        Ok(())
+    );
+    for (html, message) in [
+        (
+            branches.repeat(2) + &ended.repeat(2),
+            "more than 50 elif in one if, and the ifs around it",
+        ),
+        (
+            "{% set a|default(b=1) %}".repeat(21),
+            "more than 20 blocks in each other",
+        ),
+        (
+            format!("{{{{ {}1{} }}}}", "[".repeat(21), "]".repeat(21)),
+            "more than 20 brackets in each other",
+        ),
+    ] {
+        let error = check_on_a_small_stack(html).unwrap_err();
+        assert_eq!(error.message, message);
+        assert!(error.hint.is_some());
     }
 }
 
@@ -390,6 +449,27 @@ fn the_worst_html_that_is_converted_takes_a_bounded_time() {
         let _ = render(&template, json!({}));
         let took = begun.elapsed();
         assert!(took.as_secs() < 10, "{took:?} for {html:.60}");
+    }
+}
+
+#[test]
+fn the_time_of_a_check_grows_with_the_template_only() {
+    let fill = |part: &str| part.repeat(250_000 / part.len());
+    for html in [
+        fill("<!--[if x]><style><![endif]-->"),
+        fill("<!--[if x]><style></<![endif]-->"),
+        fill("<!--[if x]>"),
+        fill("<style></style>"),
+        format!("<svg>{}", fill("<style>")),
+        format!("<svg>{}", fill("<style></")),
+        fill("{% set a = 1 %}"),
+        fill("{{ 1 }}"),
+    ] {
+        let begun = std::time::Instant::now();
+        refused(&html);
+        let took = begun.elapsed();
+        // Squares of these lengths take minutes.
+        assert!(took.as_secs() < 10, "{took:?} for {html:.40}");
     }
 }
 

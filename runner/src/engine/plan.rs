@@ -278,4 +278,25 @@ mod tests {
         let why = text(&Letter::of_job(spec)).unwrap_err();
         assert_eq!(why, "the key that signs its links is none");
     }
+    /// tokio's threads have 2 MiB.
+    #[test]
+    fn no_template_takes_the_runner_down_when_it_is_read() {
+        let chains = [
+            format!("{{{{ {}1 }}}}", "-".repeat(8_000)),
+            format!("{{{{ 1{} }}}}", " and 1".repeat(8_000)),
+            "{% if 1 %}".to_owned() + &"{% elif 1 %}".repeat(8_000) + "{% endif %}",
+            ("{% if 0 %}".to_owned() + &"{% elif 0 %}".repeat(50)).repeat(20),
+        ];
+        let read = std::thread::Builder::new()
+            .stack_size(1 << 20)
+            .spawn(move || {
+                chains.map(|html| {
+                    let spec = job(json!({"/message/template/html": html}));
+                    text(&Letter::of_job(spec))
+                })
+            });
+        for mail in read.unwrap().join().unwrap() {
+            assert!(mail.unwrap_err().contains("more than"));
+        }
+    }
 }
