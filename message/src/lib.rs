@@ -17,4 +17,5 @@ mod tags;
 pub mod template;
 mod text;
 pub mod token;
+mod values;
 pub mod verdict;

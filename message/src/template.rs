@@ -14,6 +14,7 @@ use crate::css;
 use crate::images;
 use crate::tags::{Piece, Spanned, pieces, position};
 use crate::text;
+use crate::values;
 
 /// Variables that every template may use, besides the declared ones.
 const STANDARD: [&str; 4] = ["email", "first_name", "name", "unsubscribe_url"];
@@ -25,7 +26,7 @@ const OWN: [&str; 2] = ["email", "unsubscribe_url"];
 const FUEL: u64 = 50_000;
 
 /// Depth of macros and recursive loops. How templates are read, and how deep they call themselves, fits a stack of 1 MiB, also without
-/// optimisation: tokio's threads have 2, a backend of PostgreSQL about 8. That says nothing of values that hold each other.
+/// optimisation: tokio's threads have 2, a backend of PostgreSQL about 8.
 const RECURSION: usize = 64;
 
 /// A part of a template.
@@ -37,7 +38,7 @@ pub enum Part {
 }
 
 impl Part {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Part::Subject => "subject",
             Part::Html => "html",
@@ -100,8 +101,8 @@ pub struct Recipient<'a> {
     pub email: &'a str,
     /// `None` = there is no such page.
     pub unsubscribe_url: Option<&'a str>,
-    /// Values of the other variables. A null counts as missing, and a variable that is missing where it is printed is
-    /// an error.
+    /// Values of the other variables: texts, numbers, truth values. A null counts as missing, and a variable that is missing
+    /// where it is printed is an error.
     pub vars: &'a Map<String, serde_json::Value>,
 }
 
@@ -152,6 +153,7 @@ impl Template {
             bounds::check(part, text)?;
             env.add_template_owned(part.as_str(), text.to_owned())
                 .map_err(|error| syntax_error(part, text, &error))?;
+            values::check(part, text)?;
             let read = undeclared(&env, part);
             check_names(&env, part, text, &read, source.variables)?;
             used.extend(read);
@@ -271,6 +273,12 @@ fn environment() -> Environment<'static> {
     env.remove_global("debug");
     env.remove_global("dict");
     env.remove_global("namespace");
+    for filter in values::NOT_THERE {
+        env.remove_filter(filter);
+    }
+    // They read a text of megabytes for the fuel of one instruction.
+    env.remove_test("lower");
+    env.remove_test("upper");
     context::add_filters(&mut env);
     env
 }
@@ -313,6 +321,11 @@ fn check_names(
                     continue;
                 }
                 format!("unknown filter `{name}`")
+            } else if is_test(tokens, i) {
+                if has_test(env, name) {
+                    continue;
+                }
+                format!("unknown test `{name}`")
             } else if unknown.contains(name) && is_variable(before, tokens.get(i + 1)) {
                 format!("unknown variable `{name}`")
             } else {
@@ -343,14 +356,28 @@ fn is_filter(piece: &Piece<'_>, before: Option<&Spanned<'_>>) -> bool {
     })
 }
 
-/// Neither an attribute, nor a test, nor the name of an argument.
+/// `is name`, or `is not name`.
+fn is_test(tokens: &[Spanned<'_>], i: usize) -> bool {
+    let before = |n| (i.checked_sub(n)).and_then(|i| tokens.get(i)?.name());
+    match before(1) {
+        Some("is") => tokens[i].name() != Some("not"),
+        Some("not") => before(2) == Some("is"),
+        _ => false,
+    }
+}
+
+/// Neither an attribute nor the name of an argument.
 fn is_variable(before: Option<&Spanned<'_>>, after: Option<&Spanned<'_>>) -> bool {
-    !before.is_some_and(|t| matches!(t.token, Token::Dot | Token::Ident("is")))
+    !before.is_some_and(|t| matches!(t.token, Token::Dot))
         && !after.is_some_and(|t| matches!(t.token, Token::Assign))
 }
 
 fn has_filter(env: &Environment<'_>, name: &str) -> bool {
     !matches!(env.empty_state().apply_filter(name, &[]), Err(error) if error.kind() == ErrorKind::UnknownFilter)
+}
+
+fn has_test(env: &Environment<'_>, name: &str) -> bool {
+    !matches!(env.empty_state().perform_test(name, &[]), Err(error) if error.kind() == ErrorKind::UnknownTest)
 }
 
 fn suggestion(name: &str, allowed: &BTreeSet<&str>) -> String {

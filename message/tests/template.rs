@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::time::{Duration, Instant};
+
 use message::template::{
     Part, Recipient, RenderError, Rendered, Source, Template, TemplateError, check,
 };
@@ -65,8 +67,8 @@ fn each_part_is_checked() {
 #[test]
 fn an_attribute_or_an_argument_of_the_same_name_is_not_the_variable() {
     let found =
-        error("{{ items.cty }}{{ items|map(attribute='cty') }}{{ items|join(d='-') }}{{ cty }}");
-    assert_eq!(found.column, 74);
+        error("{{ items.cty }}{{ items|first|default(cty='x') }}{{ items|join(d='-') }}{{ cty }}");
+    assert_eq!(found.column, 76);
 }
 
 #[test]
@@ -91,6 +93,28 @@ fn an_unknown_filter_is_found_when_the_template_is_saved() {
         error("{% filter nope %}x{% endfilter %}").message,
         "unknown filter `nope`"
     );
+}
+
+#[test]
+fn an_unknown_test_is_found_when_the_template_is_saved() {
+    let found = error("\n{% if name is definde %}x{% endif %}");
+    assert_eq!((found.line, found.column), (2, 15));
+    assert_eq!(found.message, "unknown test `definde`");
+    for html in [
+        "{{ name is not nope }}",
+        "{{ name is nope(1) }}",
+        "{{ 0 and name is nope }}",
+    ] {
+        assert_eq!(error(html).message, "unknown test `nope`", "{html}");
+    }
+    for html in [
+        "{{ name is defined }}",
+        "{{ not name is not none }}",
+        "{{ 3 is divisibleby(3) and 3 is divisibleby 3 is not false }}",
+        "{{ name is not in ['x'] }}",
+    ] {
+        assert!(compile("s", html, None).is_ok(), "{html}");
+    }
 }
 
 #[test]
@@ -295,16 +319,20 @@ fn chains_that_would_need_too_much_stack_are_refused_before_they_are_read() {
 fn what_is_deep_in_each_way_at_once_fits_the_stack() {
     let elifs = |n: usize| format!("{{% if 0 %}}{}", "{% elif 0 %}".repeat(n));
     let nested = |open: &str, close: &str, n| format!("{}1{}", open.repeat(n), close.repeat(n));
-    for expression in [
-        format!("{}1", "-".repeat(98)),
-        format!("1{}", " and 1".repeat(49)),
-        format!("1{}", " if 1 else 1".repeat(24)),
-        nested("(-", ")", 20),
-        nested("[--", "]", 20),
-        nested("{1:", "}", 20),
-        nested("range(", ")", 20),
-        nested("email(b=", ")", 18),
-        format!("1{}{}", "|default(1".repeat(19), ")".repeat(19)),
+    for (expression, is_refused) in [
+        (format!("{}1", "-".repeat(98)), false),
+        (format!("1{}", " and 1".repeat(49)), false),
+        (format!("1{}", " if 1 else 1".repeat(24)), false),
+        (nested("(-", ")", 20), false),
+        (nested("1 in [", "]", 20), false),
+        (nested("[--", "]", 20), true),
+        (nested("{1:", "}", 20), true),
+        (nested("range(", ")", 20), true),
+        (nested("email(b=", ")", 18), false),
+        (
+            format!("1{}{}", "|default(1".repeat(19), ")".repeat(19)),
+            false,
+        ),
     ] {
         let html = format!(
             "{}{}{{{{ {expression} }}}}{{% else %}}{{{{ {expression} }}}}{}",
@@ -312,11 +340,12 @@ fn what_is_deep_in_each_way_at_once_fits_the_stack() {
             elifs(50),
             "{% endif %}".repeat(20)
         );
-        assert_eq!(check_on_a_small_stack(html), Ok(()), "{expression}");
+        let checked = check_on_a_small_stack(html);
+        assert_eq!(checked.is_err(), is_refused, "{expression}: {checked:?}");
     }
     let loops = "{% for a in [1] %}".repeat(18);
     let ends = "{% endfor %}".repeat(18);
-    let call = nested("[", "]", 18).replace('1', "m(1)");
+    let call = nested("1 in [", "]", 18).replace("[1]", "[m(1)]");
     let html =
         format!("{{% macro m(n) %}}{loops}{{{{ {call} }}}}{ends}{{% endmacro %}}{{{{ m(1) }}}}");
     assert_eq!(check_on_a_small_stack(html), Ok(()));
@@ -368,6 +397,168 @@ fn nothing_can_hold_itself() {
         refused(html).unwrap().message,
         "unknown variable `namespace`"
     );
+}
+
+#[test]
+fn a_collection_is_made_only_where_it_is_used_up_at_once() {
+    let grown = |first: &str, step: &str, n: usize, last: &str| {
+        format!("{{% set a = {first} %}}{}{{{{ {last} }}}}", step.repeat(n))
+    };
+    for html in [
+        "{{ ([[['x' * 1000] * 100] * 100] * 1000) ~ 1 }}".to_owned(),
+        grown("1", "{% set a = [a, a] %}", 26, "a"),
+        grown("1", "{% set a = (a, a) %}", 26, "a"),
+        grown("1", "{% set a = {1: a} %}", 26, "a"),
+        grown("[1]", "{% set a = a + a %}", 22, "a ~ 1"),
+        grown("'a,b'|split(',')", "{% set a = a * 1000 %}", 22, "a ~ 1"),
+        grown("range(9)", "{% set a = a + a %}", 22, "a ~ 1"),
+        "{% set a %}{% endset %}{% with a = [1] %}{{ a }}{% endwith %}".to_owned(),
+        "{% macro m(a=[1]) %}{{ a }}{% endmacro %}{{ m() }}".to_owned(),
+        "{% macro m(a) %}{{ a }}{% endmacro %}{{ m([1]) }}".to_owned(),
+        "{% macro m(a) %}{{ caller(1) }}{% endmacro %}{% call(x) m([1]) %}{{ x }}{% endcall %}"
+            .to_owned(),
+        "{% macro m() %}{% endmacro %}{% set a = m %}".to_owned(),
+        "{% for x in [[1]] %}{{ x }}{% endfor %}".to_owned(),
+        "{% for x in [1] %}{% set a = loop %}{% endfor %}".to_owned(),
+        "{% for x in [1] %}{{ loop.cycle([1]) }}{% endfor %}".to_owned(),
+        "{{ [1]|default(1) }}".to_owned(),
+        "{{ name|default([1]) }}".to_owned(),
+        "{{ [1]|reverse }}".to_owned(),
+        "{{ name|split }}".to_owned(),
+        "{{ name|lines }}".to_owned(),
+        "{{ [1][0:1] }}".to_owned(),
+        "{{ [1] if name else 1 }}".to_owned(),
+        "{{ name or [1] }}".to_owned(),
+        "{{ [1] == [1] }}".to_owned(),
+        "{{ 1 in [[1]] }}".to_owned(),
+        "{{ range(9) }}".to_owned(),
+        "{{ name.split(',') }}".to_owned(),
+        "{% filter default([1]) %}{% endfilter %}".to_owned(),
+        "{% if [1] %}{% endif %}".to_owned(),
+        "{% autoescape [1] %}{% endautoescape %}".to_owned(),
+        "{% do range([1]) %}".to_owned(),
+    ] {
+        for (subject, html) in [("s", html.as_str()), (html.as_str(), "h")] {
+            let error = compile(subject, html, Some("t")).err().unwrap();
+            assert!(
+                error.message.ends_with("cannot be used here"),
+                "{html}: {error}"
+            );
+            assert!(error.hint.is_some(), "{html}");
+        }
+    }
+    let found = error("<p>\n{{ name|default([1]) }}");
+    assert_eq!(
+        found.to_string(),
+        "html, line 2, column 17: a list cannot be used here"
+    );
+}
+
+#[test]
+fn lists_to_choose_from_to_look_into_and_to_join_are_allowed() {
+    for (html, expected) in [
+        (
+            "{% for x in ['a', 'b'] %}{{ loop.cycle('1', '2') }}{{ x }}{% endfor %}",
+            "1a2b",
+        ),
+        (
+            "{% for x in city|split(',') if x != 'q' %}[{{ x|trim }}]{% endfor %}",
+            "[p][r]",
+        ),
+        (
+            "{% for n in range(1, 4)|reverse %}{{ n }}{% endfor %}",
+            "321",
+        ),
+        ("{% if city in ['x', 'p,q,r'] %}y{% endif %}", "y"),
+        ("{% if 'x' not in ('x', 'y') %}y{% else %}n{% endif %}", "n"),
+        ("{{ city is in ['a'] }}", "False"),
+        ("{{ ['a', city]|join(' ') }}", "a p,q,r"),
+        (
+            "{{ (city|split(','))[1] }}{{ (city|split(','))[1:]|last }}",
+            "qr",
+        ),
+        (
+            "{{ city|split(',')|length }}{{ city|split(',')|first }}",
+            "3p",
+        ),
+        ("{{ ['a', 'b'][loop_no|default(1)] }}", "b"),
+        ("{{ city[0] }}{{ city|reverse }}{{ city[:1] }}", "pr,q,pp"),
+    ] {
+        let html = html.replace("loop_no", "items");
+        let template = compile("s", &html, Some("t")).unwrap();
+        let rendered = render(&template, json!({"city": "p,q,r"})).unwrap();
+        assert_eq!(rendered.html, expected, "{html}");
+    }
+}
+
+#[test]
+fn what_makes_collections_of_collections_is_not_there() {
+    for filter in [
+        "map('upper')",
+        "batch(2)",
+        "items",
+        "tojson",
+        "groupby('x')",
+        "list",
+    ] {
+        let html = format!("{{% for x in city|{filter} %}}{{% endfor %}}");
+        assert!(error(&html).message.starts_with("unknown filter"), "{html}");
+    }
+}
+
+#[test]
+fn long_texts_that_are_made_again_and_again_take_a_bounded_time() {
+    let long = "{% set a = 'x, ' * 500000 %}";
+    for step in [
+        "{% set b = a|upper %}",
+        "{% set b = a|lower %}",
+        "{% set b = a|title %}",
+        "{% set b = a|capitalize %}",
+        "{% set b = a|trim %}",
+        "{% set b = a|escape %}",
+        "{% set b = a|reverse %}",
+        "{% set b = a|string %}",
+        "{% set b = a|length %}",
+        "{% set b = a|indent(8) %}",
+        "{% set b = a|replace('x', 'yy') %}",
+        "{% set b = a|replace('', a) %}",
+        "{% set b = a|int(default=0) %}",
+        "{% set b = a|float(default=0) %}",
+        "{% set b = '%s'|format(a) %}",
+        "{% set b = '%1000000000d'|format(1) %}",
+        "{% set b = a|split(',')|last %}",
+        "{% set b = a|split('')|last %}",
+        "{% set b = a|lines|first %}",
+        "{% set b = 'xyz'|join(a) %}",
+        "{% set b = range(100000)|join(a) %}",
+        "{% set b = range(100000)|last %}",
+        "{% set b = range(100000)[::2]|first %}",
+        "{% set b = a[::2] %}",
+        "{% set b = a * 1000000 %}",
+        "{% set b = a ~ a %}",
+        "{% set a = a + a %}",
+        "{% set b = a == a ~ 1 %}",
+        "{% set b = a < a ~ 1 %}",
+        "{% set b = 'xx' in a %}",
+        "{% set b = 'xx' in a|split(',') %}",
+        "{% set b = -1 in range(100000) %}",
+        "{% set b = a is startingwith a %}",
+        "{% set b = a is endingwith a %}",
+        "{% for c in a %}{% endfor %}",
+        "{% filter upper %}{{ a }}{% endfilter %}",
+        "<a href='?{{ a }}' style='color: {{ a }}' title={{ a }}>",
+    ] {
+        let html = format!("{long}{{% for i in range(40000) %}}{step}{{% endfor %}}");
+        let template = compile("s", &html, Some("t")).unwrap();
+        let began = Instant::now();
+        assert!(render(&template, json!({})).is_err(), "{step}");
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(5), "{step}: {took:?}");
+    }
+    for test in ["lower", "upper"] {
+        let html = format!("{{{{ name is {test} }}}}");
+        assert!(error(&html).message.starts_with("unknown test"), "{html}");
+    }
 }
 
 #[test]
@@ -444,7 +635,7 @@ fn the_worst_html_that_is_converted_takes_a_bounded_time() {
         "<a href=x>x</a>".repeat(4_900),
     ] {
         let template = compile("s", &html, None).unwrap();
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         // Whether or not it is converted: without the bounds some of them take minutes.
         let _ = render(&template, json!({}));
         let took = begun.elapsed();
@@ -465,7 +656,7 @@ fn the_time_of_a_check_grows_with_the_template_only() {
         fill("{% set a = 1 %}"),
         fill("{{ 1 }}"),
     ] {
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         refused(&html);
         let took = begun.elapsed();
         // Squares of these lengths take minutes.
