@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod caller;
 mod cluster;
 mod db;
 mod exim;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+pub use caller::{Caller, FAST, assert_problem};
 pub use cluster::Cluster;
 pub use db::{Db, Job, address};
 pub use exim::Exim;

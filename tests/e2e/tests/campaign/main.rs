@@ -3,6 +3,8 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod api;
+mod api_events;
+mod api_limits;
 mod clients;
 mod database_outage;
 mod delivery;
