@@ -516,7 +516,7 @@ pub(crate) fn refuse_null(value: &Value) -> Result<(), Error> {
 }
 
 /// The text that HTML stands for.
-fn plain(html: &str) -> String {
+pub(crate) fn plain(html: &str) -> String {
     if html.contains('&') {
         decoded(html)
     } else {

@@ -7,6 +7,7 @@ pub mod agent;
 mod bounds;
 mod context;
 pub mod css;
+mod filters;
 pub mod header;
 mod images;
 pub mod links;

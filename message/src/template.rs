@@ -11,6 +11,7 @@ use serde_json::Map;
 use crate::bounds;
 use crate::context;
 use crate::css;
+use crate::filters;
 use crate::images;
 use crate::tags::{Piece, Spanned, pieces, position};
 use crate::text;
@@ -22,8 +23,11 @@ const STANDARD: [&str; 4] = ["email", "first_name", "name", "unsubscribe_url"];
 /// Those of them that are what they are, whatever the audience says.
 const OWN: [&str; 2] = ["email", "unsubscribe_url"];
 
-/// Bounds time and size of one rendered part: a unit is an instruction or 64 bytes of output, so about 3 MB.
-const FUEL: u64 = 50_000;
+/// Bounds time and size of one rendered part: a unit is an instruction or 64 bytes of text, so about 1.2 MB.
+const FUEL: u64 = 20_000;
+
+/// Of one value, in bytes: reading it is not accounted for, only printing it.
+const MAX_VALUE: usize = 64 << 10;
 
 /// Depth of macros and recursive loops. How templates are read, and how deep they call themselves, fits a stack of 1 MiB, also without
 /// optimisation: tokio's threads have 2, a backend of PostgreSQL about 8.
@@ -153,9 +157,9 @@ impl Template {
             bounds::check(part, text)?;
             env.add_template_owned(part.as_str(), text.to_owned())
                 .map_err(|error| syntax_error(part, text, &error))?;
-            values::check(part, text)?;
             let read = undeclared(&env, part);
             check_names(&env, part, text, &read, source.variables)?;
+            values::check(part, text)?;
             used.extend(read);
         }
         let failed = |error: minijinja::Error| TemplateError {
@@ -181,7 +185,7 @@ impl Template {
 
     /// Renders the parts for one recipient.
     pub fn render(&self, to: &Recipient<'_>) -> Result<Rendered, RenderError> {
-        let context = to.context();
+        let context = self.context(Part::Subject, to)?;
         let subject = self.part(Part::Subject, &context)?;
         let html = self.part(Part::Html, &context)?;
         let text = if self.has_text {
@@ -202,7 +206,23 @@ impl Template {
 
     /// The HTML part alone.
     pub fn html(&self, to: &Recipient<'_>) -> Result<String, RenderError> {
-        self.part(Part::Html, &to.context())
+        self.part(Part::Html, &self.context(Part::Html, to)?)
+    }
+
+    /// What the parts read, `part` first.
+    fn context(&self, part: Part, to: &Recipient<'_>) -> Result<Value, RenderError> {
+        let is_long = |name: &&String| {
+            let value = to.vars.get(*name).and_then(serde_json::Value::as_str);
+            value.is_some_and(|value| value.len() > MAX_VALUE)
+        };
+        match self.used.iter().find(is_long) {
+            None => Ok(to.context()),
+            Some(name) => Err(RenderError {
+                part,
+                line: 1,
+                message: format!("the value of {name} has more than {} kB", MAX_VALUE >> 10),
+            }),
+        }
     }
 
     fn part(&self, part: Part, context: &Value) -> Result<String, RenderError> {
@@ -279,6 +299,7 @@ fn environment() -> Environment<'static> {
     // They read a text of megabytes for the fuel of one instruction.
     env.remove_test("lower");
     env.remove_test("upper");
+    filters::add(&mut env);
     context::add_filters(&mut env);
     env
 }
@@ -317,7 +338,7 @@ fn check_names(
             let Some(name) = token.name() else { continue };
             let before = i.checked_sub(1).and_then(|i| tokens.get(i));
             let message = if is_filter(&piece, before) {
-                if has_filter(env, name) {
+                if !name.starts_with("__") && has_filter(env, name) {
                     continue;
                 }
                 format!("unknown filter `{name}`")

@@ -45,8 +45,33 @@ pub(crate) const NOT_THERE: [&str; 21] = [
     "zip",
 ];
 
-/// What is no value, but can be called; `range` makes a collection.
-const CALLED: [&str; 3] = ["caller", "loop", "range"];
+/// What is no value, but can be called or asked; `range` makes a collection.
+const NO_VALUES: [&str; 3] = ["caller", "loop", "range"];
+/// What a loop tells of itself.
+const LOOP: [&str; 9] = [
+    "depth",
+    "depth0",
+    "first",
+    "index",
+    "index0",
+    "last",
+    "length",
+    "revindex",
+    "revindex0",
+];
+/// What a loop can be asked.
+const LOOP_CALLS: [&str; 2] = ["changed", "cycle"];
+
+const OF_LISTS: &str =
+    "Lists are for {% for x in … %}, {% if x in … %} and |join; a value is one text or number.";
+const OF_CHOICES: &str = "Choose by {% if … %}, {% elif … %} and {% else %}.";
+const OF_CALLS: &str =
+    "Values have no methods; what changes one is a filter, as in {{ name|upper }}.";
+const OF_MACROS: &str = "{{ name() }} calls a macro; {% if caller is defined %} asks whether there is something to call.";
+const OF_LOOPS: &str =
+    "There are loop.index, loop.first, loop.last, loop.length and loop.cycle('odd', 'even').";
+const OF_PARTS: &str =
+    "{% autoescape %} is for no part of a mail; {{ x|safe }} leaves a value as it is.";
 
 /// Whether an expression stands where a collection is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,29 +89,29 @@ pub(crate) fn check(part: Part, source: &str) -> Result<(), TemplateError> {
         return Ok(());
     };
     let mut checker = Checker {
-        macros: CALLED.into(),
+        macros: BTreeSet::new(),
     };
     checker.find_macros(std::slice::from_ref(&template));
-    checker
-        .statement(&template)
-        .map_err(|Misplaced { at, what }| {
-            let (line, column) = position(source, at.start_offset as usize);
-            TemplateError {
-                part,
-                line,
-                column,
-                message: format!("{what} cannot be used here"),
-                hint: Some(
-                    "Lists are for {% for x in … %}, {% if x in … %} and |join; a value is one text or number."
-                        .to_owned(),
-                ),
-            }
-        })
+    checker.statement(&template).map_err(|refused| {
+        let (line, column) = position(source, refused.at.start_offset as usize);
+        TemplateError {
+            part,
+            line,
+            column,
+            message: format!("{} cannot be used here", refused.what),
+            hint: Some(refused.hint.to_owned()),
+        }
+    })
 }
 
-struct Misplaced {
+struct Refused {
     at: Span,
     what: &'static str,
+    hint: &'static str,
+}
+
+fn refused(at: Span, what: &'static str, hint: &'static str) -> Result<(), Refused> {
+    Err(Refused { at, what, hint })
 }
 
 struct Checker<'a> {
@@ -120,11 +145,11 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn statements(&self, statements: &[Stmt<'a>]) -> Result<(), Misplaced> {
+    fn statements(&self, statements: &[Stmt<'a>]) -> Result<(), Refused> {
         statements.iter().try_for_each(|s| self.statement(s))
     }
 
-    fn statement(&self, statement: &Stmt<'a>) -> Result<(), Misplaced> {
+    fn statement(&self, statement: &Stmt<'a>) -> Result<(), Refused> {
         match statement {
             Stmt::Template(s) => self.statements(&s.children),
             Stmt::EmitExpr(s) => self.value(&s.expr),
@@ -151,65 +176,68 @@ impl<'a> Checker<'a> {
                 s.filter.iter().try_for_each(|e| self.value(e))?;
                 self.statements(&s.body)
             }
-            Stmt::AutoEscape(s) => {
-                self.value(&s.enabled)?;
-                self.statements(&s.body)
-            }
+            Stmt::AutoEscape(s) => refused(s.enabled.span(), "autoescape", OF_PARTS),
             Stmt::FilterBlock(s) => {
                 self.value(&s.filter)?;
                 self.statements(&s.body)
             }
             Stmt::Macro(s) => self.declaration(s),
             Stmt::CallBlock(s) => {
-                self.call(&s.call, s.call.span(), Use::Value)?;
+                match &s.call.expr {
+                    Expr::Var(called) if self.macros.contains(called.id) => {}
+                    _ => refused(s.call.span(), "a call of what is no macro", OF_CALLS)?,
+                }
+                self.arguments(&s.call.args, Use::Value)?;
                 self.declaration(&s.macro_decl)
             }
             Stmt::Do(s) => self.call(&s.call, s.call.span(), Use::Value),
         }
     }
 
-    fn declaration(&self, declared: &Macro<'a>) -> Result<(), Misplaced> {
+    fn declaration(&self, declared: &Macro<'a>) -> Result<(), Refused> {
         declared.defaults.iter().try_for_each(|e| self.value(e))?;
         self.statements(&declared.body)
     }
 
-    fn value(&self, expression: &Expr<'a>) -> Result<(), Misplaced> {
+    fn value(&self, expression: &Expr<'a>) -> Result<(), Refused> {
         self.expression(expression, Use::Value)
     }
 
-    fn expression(&self, expression: &Expr<'a>, used_as: Use) -> Result<(), Misplaced> {
-        let collection = |what| match used_as {
+    fn expression(&self, expression: &Expr<'a>, used_as: Use) -> Result<(), Refused> {
+        let list = || match used_as {
             Use::Collection => Ok(()),
-            Use::Value => Err(Misplaced {
-                at: expression.span(),
-                what,
-            }),
+            Use::Value => refused(expression.span(), "a list", OF_LISTS),
         };
         match expression {
-            Expr::Var(e) if self.macros.contains(e.id) => Err(Misplaced {
-                at: e.span(),
-                what: "a macro, or loop, without its brackets,",
-            }),
+            Expr::Var(e) if self.is_no_value(e.id) => refused(
+                e.span(),
+                "a macro, or loop, without its brackets,",
+                OF_MACROS,
+            ),
             Expr::Var(_) => Ok(()),
             Expr::Const(e) => match e.value.kind() {
-                ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => collection("a list"),
+                ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => list(),
                 _ => Ok(()),
             },
             Expr::List(e) => {
-                collection("a list")?;
+                list()?;
                 e.items.iter().try_for_each(|e| self.value(e))
             }
             Expr::Tuple(e) => {
-                collection("a list")?;
+                list()?;
                 e.items.iter().try_for_each(|e| self.value(e))
             }
-            Expr::Map(e) => Err(Misplaced {
-                at: e.span(),
-                what: "a map",
-            }),
+            Expr::Map(e) => refused(e.span(), "a map", OF_CHOICES),
             Expr::Slice(e) => {
                 self.expression(&e.expr, used_as)?;
-                [&e.start, &e.stop, &e.step]
+                if let Some(step) = &e.step {
+                    return refused(
+                        step.span(),
+                        "a step",
+                        "|reverse turns a text or list round.",
+                    );
+                }
+                [&e.start, &e.stop]
                     .into_iter()
                     .flatten()
                     .try_for_each(|e| self.value(e))
@@ -240,7 +268,10 @@ impl<'a> Checker<'a> {
                 (e.false_expr.iter()).try_for_each(|e| self.expression(e, used_as))
             }
             Expr::Filter(e) => {
-                let used_as = self.filtered(e, used_as, collection)?;
+                if MAKE.contains(&e.name) {
+                    list()?;
+                }
+                let used_as = self.filtered(e, used_as)?;
                 (e.expr.iter()).try_for_each(|e| self.expression(e, used_as))
             }
             Expr::Test(e) => {
@@ -255,7 +286,10 @@ impl<'a> Checker<'a> {
                 self.arguments(&e.args, used_as)
             }
             Expr::GetAttr(e) => match &e.expr {
-                Expr::Var(of) if of.id == "loop" => Ok(()),
+                Expr::Var(of) if of.id == "loop" => match LOOP.contains(&e.name) {
+                    true => Ok(()),
+                    false => refused(e.span(), "this of a loop", OF_LOOPS),
+                },
                 of => self.value(of),
             },
             Expr::GetItem(e) => {
@@ -266,47 +300,54 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// What the filter wants, if what it makes may stand here.
-    fn filtered(
-        &self,
-        filter: &Filter<'a>,
-        used_as: Use,
-        collection: impl Fn(&'static str) -> Result<(), Misplaced>,
-    ) -> Result<Use, Misplaced> {
-        self.arguments(&filter.args, Use::Value)?;
-        match filter.name {
-            // Of a text it makes a text.
-            "reverse" => Ok(used_as),
-            name if MAKE.contains(&name) => {
-                collection("a list")?;
-                Ok(Use::Collection)
-            }
-            name if USE_UP.contains(&name) => Ok(Use::Collection),
-            _ => Ok(Use::Value),
-        }
+    fn is_no_value(&self, name: &str) -> bool {
+        self.macros.contains(name) || NO_VALUES.contains(&name)
     }
 
-    fn call(&self, call: &Call<'a>, at: Span, used_as: Use) -> Result<(), Misplaced> {
+    /// What the filter wants of its value.
+    fn filtered(&self, filter: &Filter<'a>, used_as: Use) -> Result<Use, Refused> {
+        let (of, arguments) = match filter.name {
+            // It makes the one or the other of them.
+            "d" | "default" => (used_as, used_as),
+            // Of a text it makes a text.
+            "reverse" => (used_as, Use::Value),
+            name if MAKE.contains(&name) || USE_UP.contains(&name) => (Use::Collection, Use::Value),
+            _ => (Use::Value, Use::Value),
+        };
+        self.arguments(&filter.args, arguments)?;
+        Ok(of)
+    }
+
+    fn call(&self, call: &Call<'a>, at: Span, used_as: Use) -> Result<(), Refused> {
         match &call.expr {
-            Expr::Var(called) if called.id == "range" && used_as == Use::Value => {
-                return Err(Misplaced { at, what: "range" });
+            Expr::Var(called) if called.id == "caller" || self.macros.contains(called.id) => {}
+            Expr::Var(called) if called.id == "range" => match used_as {
+                Use::Collection => {}
+                Use::Value => refused(at, "a list", OF_LISTS)?,
+            },
+            // What it is given comes back: named arguments as a map of them.
+            Expr::GetAttr(called) if matches!(&called.expr, Expr::Var(of) if of.id == "loop") => {
+                let is_positional = |a: &CallArg<'_>| matches!(a, CallArg::Pos(_));
+                if !LOOP_CALLS.contains(&called.name)
+                    || call.args.is_empty()
+                    || !call.args.iter().all(is_positional)
+                {
+                    refused(at, "this of a loop", OF_LOOPS)?;
+                }
             }
-            Expr::Var(_) => {}
-            Expr::GetAttr(called) if matches!(&called.expr, Expr::Var(of) if of.id == "loop") => {}
-            _ => {
-                return Err(Misplaced {
-                    at,
-                    what: "a call of what is neither a macro nor a function",
-                });
-            }
+            _ => refused(at, "a call of what is no macro", OF_CALLS)?,
         }
         self.arguments(&call.args, Use::Value)
     }
 
-    fn arguments(&self, arguments: &[CallArg<'a>], used_as: Use) -> Result<(), Misplaced> {
+    fn arguments(&self, arguments: &[CallArg<'a>], used_as: Use) -> Result<(), Refused> {
         arguments.iter().try_for_each(|argument| match argument {
             CallArg::Pos(e) | CallArg::Kwarg(_, e) => self.expression(e, used_as),
-            CallArg::PosSplat(e) | CallArg::KwargSplat(e) => self.value(e),
+            CallArg::PosSplat(e) | CallArg::KwargSplat(e) => refused(
+                e.span(),
+                "* of an argument",
+                "Name the arguments one by one.",
+            ),
         })
     }
 }
