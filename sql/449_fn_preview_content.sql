@@ -37,6 +37,8 @@ exception
       errcode = 'CP009',
       message = format('%s cannot be rendered: %s', p_template, v_message),
       detail = v_detail,
-      hint = 'Give each variable a value: vars => ''{"name": "…", "first_name": "…"}''.';
+      hint = case
+        when v_detail like '%undefined value%' then 'Give each variable a value: vars => ''{"name": "…", "first_name": "…"}''.'
+        else 'Change the template there, or the vars.' end;
 end
 $$;

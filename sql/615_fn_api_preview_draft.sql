@@ -1,4 +1,4 @@
--- Of a template that is not kept (yet). SECURITY DEFINER: it reads the setting public_url, and nothing else that is not given.
+-- Of a template that is not kept (yet), for those who may keep it. SECURITY DEFINER: it reads the setting public_url, and nothing else that is not given.
 create function campaign._api_preview_draft(p_draft jsonb)
 returns jsonb
 language plpgsql

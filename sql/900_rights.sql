@@ -53,7 +53,6 @@ grant execute on function
   campaign._api_create_template(jsonb),
   campaign._api_update_template(text, jsonb),
   campaign._api_preview(text, text, jsonb),
-  campaign._api_preview_draft(jsonb),
   campaign._api_segments(),
   campaign._api_segment_count(text, uuid, text, text[]),
   campaign._api_suppressions(integer, text),
@@ -74,7 +73,7 @@ grant insert on campaign.suppressions to campaign_operator;
 grant insert, update, delete on campaign.email_templates, campaign.segments, campaign.suppressions, campaign.smtp_providers, campaign.smtp_rules to campaign_admin;
 grant select, insert, update, delete on campaign.email_integrations, campaign.setting to campaign_admin;
 grant execute on function campaign.add_integration(text, text, text, text, text, text, integer, text, text, boolean),
-  campaign.create_api_token(text, text), campaign.revoke_api_token(text) to campaign_admin;
+  campaign.create_api_token(text, text), campaign.revoke_api_token(text), campaign._api_preview_draft(jsonb) to campaign_admin;
 grant select on campaign.api_tokens to campaign_admin;
 grant execute on function campaign.act_as(text), campaign._token_owner(text) to campaign_server;
 -- The secret is nobody's.

@@ -93,7 +93,7 @@ pub async fn preview(
     preview.await.map(Json).map_err(no_template)
 }
 
-/// Shows the mail that a recipient would get of a template that is not kept
+/// Shows the mail that a recipient would get of a template that is not kept, to those who may keep it
 #[utoipa::path(
     post, path = "/api/preview", tag = "templates", operation_id = "preview_draft", request_body = Draft,
     responses((status = 200, description = "The mail, made by the code that sends it.", body = Preview)))]

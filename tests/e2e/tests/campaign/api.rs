@@ -476,6 +476,12 @@ async fn a_token_has_the_rights_of_its_role_and_no_others() {
         );
         assert_eq!(
             caller
+                .refused("POST", "/api/preview", Some(letter.clone()), 403)
+                .await,
+            "42501"
+        );
+        assert_eq!(
+            caller
                 .refused("DELETE", "/api/suppressions/ada@example.com", None, 403)
                 .await,
             "42501"
