@@ -118,13 +118,14 @@ impl Found {
         let body_end = Rc::new(Cell::new(html.len()));
         let on_element = |part: &Range<usize>, element: &mut Element<'_, '_>| {
             let base = part.start;
-            if with_body && element.tag_name() == "body" {
+            if element.tag_name() == "body" {
                 let body_end = Rc::clone(&body_end);
                 // Refused for an element without content only, which a body is not.
                 let _ = element.on_end_tag(end_tag!(move |end| {
                     body_end.set(base + end.source_location().bytes().start);
                     Ok(())
                 }));
+                return;
             }
             let href = element.attributes().iter().find(|a| a.name() == "href");
             if let Some(href) = href

@@ -4,6 +4,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use html5ever::buffer_queue::BufferQueue;
 use html5ever::tokenizer::states::RawKind;
@@ -555,17 +558,108 @@ fn the_markup_of_a_macro_stays_where_only_some_programs_read_it() {
     );
 }
 
+/// Within 10 s, which a build without optimisation needs, too, and on a stack of 1 MiB. The error is the message.
+fn compiled_in_time(html: String) -> Result<(), String> {
+    let start = html[..html.len().min(60)].to_owned();
+    let (sender, receiver) = mpsc::channel();
+    let compile = move || {
+        let result = compiled(&html).map(drop).map_err(|error| error.message);
+        sender.send(result).unwrap();
+    };
+    let builder = thread::Builder::new().stack_size(1 << 20);
+    builder.spawn(compile).unwrap();
+    let result = receiver.recv_timeout(Duration::from_secs(10));
+    assert!(result.is_ok(), "more than 10 s, or a panic: {start}");
+    result.unwrap()
+}
+
+const TOO_MANY_PLACES: &str = "its blocks and values are in too many places of the HTML at once";
+
+/// Loops in each other, with a text after each.
+fn loops(texts: &[&str]) -> String {
+    let open = "{% for i in 'a' %}".repeat(texts.len());
+    let close = texts.iter().map(|text| format!("{text}{{% endfor %}}"));
+    open + &String::from_iter(close)
+}
+
 #[test]
 fn blocks_in_blocks_are_read_in_bounded_time() {
     let (mut open, mut close) = (String::new(), String::new());
-    for n in 0..12 {
+    for n in 0..9 {
         open.push_str("{% for i in items %}{% if x %}<a b='");
         close.push_str("c=\"{% else %}<!-- <d{% endif %}{% endfor %}");
         open.push_str(&format!("e{n}"));
     }
-    let template = format!("{open}{{{{ x }}}}{close}{{{{ x }}}}");
     // Refused or not, it ends.
-    let _ = compiled(&template);
+    let _ = compiled_in_time(format!("{open}{{{{ x }}}}{close}{{{{ x }}}}"));
+}
+
+#[test]
+fn what_stands_in_many_places_at_once_is_read_in_bounded_time() {
+    let ifs = "{% if x %}{% endif %}";
+    let pad = "x".repeat(100_000);
+    for (texts, after) in [
+        (vec!["a", "b"], ifs.repeat(9_000)),
+        (vec!["a", "b"], format!("{}>{pad}", ifs.repeat(3_000))),
+        (vec!["a", "b", "abc"], String::new()),
+        (vec!["a", "b", "abc"], ifs.repeat(9_000)),
+        (vec!["a", "b", &ifs.repeat(9_000)], String::new()),
+        (
+            vec!["a", "b", &"{% set a = 1 %}".repeat(15_000)],
+            String::new(),
+        ),
+        (vec!["a", "b", &"{{ x }}".repeat(30_000)], String::new()),
+        (vec!["a", "b", "abc", "abcd"], "{{ x }}".repeat(30_000)),
+    ] {
+        let refused = compiled_in_time(format!("<p {}{after}>", loops(&texts))).err();
+        assert_eq!(refused.as_deref(), Some(TOO_MANY_PLACES), "{texts:.60?}");
+    }
+}
+
+#[test]
+fn names_of_optional_letters_are_read_in_bounded_time() {
+    let name = String::from_iter(
+        "abcdefg"
+            .chars()
+            .map(|c| format!("{{% if x %}}{c}{{% endif %}}")),
+    );
+    for after in ["{{ x }} ", "{% for i in 'a' %}{% endfor %}", " "] {
+        // Refused or not, it ends.
+        let n = (250_000 - name.len()) / after.len();
+        let _ = compiled_in_time(format!("<p {name}{}>", after.repeat(n)));
+    }
+    let more = format!("<p {name}{{% if x %}}h{{% endif %}} >");
+    assert_eq!(compiled_in_time(more).unwrap_err(), TOO_MANY_PLACES);
+}
+
+#[test]
+fn many_values_are_read_wherever_they_stand() {
+    for start in [
+        "",
+        "<p title='",
+        "<!--",
+        "<!--[if mso]>",
+        "<!",
+        "<t{{ x }}></t",
+        "<style></s",
+    ] {
+        let html = format!("{start}{}", "{{ x }}".repeat(30_000));
+        assert_eq!(compiled_in_time(html), Ok(()), "{start}");
+    }
+}
+
+#[test]
+fn ordinary_mails_are_read_however_long_they_are() {
+    let row = "{% if x %}<td width='{{ x }}' style='color:{{ y }}'>{% else %}<td>{% endif %}<a href='https://a.example/?q={{ x }}'>{{ x }}</a></td>{% for i in items %}<b {% if i %}title={{ i }}{% endif %}>{{ i }}</b>{% endfor %}";
+    for (start, end) in [
+        ("<p>", "</p>"),
+        ("<!--[if mso]>", "<![endif]-->"),
+        ("<!-- {{ x }}", "-->"),
+        ("<noscript>", "</noscript>"),
+    ] {
+        let html = format!("{start}{}{end}", row.repeat(1_200));
+        assert_eq!(compiled_in_time(html), Ok(()), "{start}");
+    }
 }
 
 /// Names of elements, of attributes, and of the parameters of URLs.

@@ -414,6 +414,103 @@ fn links_of_loops_and_conditions_are_those_that_this_recipient_has() {
     }
 }
 
+#[test]
+fn the_address_of_a_body_is_no_link() {
+    let html = "<body href='http://x.example/'><a href='http://a.example/'>1</a><a href='http://b.example/'>2</a></body>";
+    for track_opens in [false, true] {
+        let sent = links(track_opens, true)
+            .tracked(html.to_owned(), 7)
+            .unwrap();
+        assert!(sent.starts_with(&format!(
+            "<body href='http://x.example/'><a href='{}'>1</a><a href='{}'>2</a>",
+            click(1),
+            click(2)
+        )));
+    }
+    assert_eq!(urls(html), ["http://a.example/", "http://b.example/"]);
+}
+
+/// Tags with an address, which is written for `@`, and others.
+const TAGS: [&str; 40] = [
+    "<a @>",
+    "<A @>",
+    "<a class=b @ title='>'>",
+    "<a @ @>",
+    "<a @/>",
+    "<area @>",
+    "<AREA @/>",
+    "<base @>",
+    "<body @>",
+    "<BODY @>",
+    "<head>",
+    "<html>",
+    "<link @>",
+    "<img @>",
+    "</a>",
+    "</body>",
+    "</BODY>",
+    "</html>",
+    "<svg>",
+    "<svg @>",
+    "</svg>",
+    "<math>",
+    "</math>",
+    "<foreignObject>",
+    "</foreignObject>",
+    "<template>",
+    "</template>",
+    "<noscript>",
+    "</noscript>",
+    "<!--",
+    "-->",
+    "<!--[if mso]>",
+    "<![endif]-->",
+    "<![CDATA[",
+    "]]>",
+    "<div @>",
+    "</div>",
+    "<textarea>",
+    "</textarea>",
+    "<table><tr><td>",
+];
+
+/// Each address of a document has a number of its own, and stands behind it.
+fn numbered() -> impl Strategy<Value = String> {
+    let tag = (prop::sample::select(TAGS.to_vec()), 0..4usize);
+    prop::collection::vec(tag, 0..25).prop_map(|tags| {
+        let mut html = String::new();
+        for (n, (tag, quotes)) in (1..).zip(tags) {
+            let address = match quotes {
+                0 => format!("id={n} href='http://x.example/{n}'"),
+                1 => format!("ID={n} HREF=\"HTTPS://x.example/{n}\""),
+                2 => format!("id={n} href=http://x.example/{n}?"),
+                _ => format!("id={n} href=mailto:{n}@x.example"),
+            };
+            html.push_str(&tag.replace('@', &address));
+        }
+        html
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn the_number_in_a_link_leads_to_what_stood_there(html in numbered(), track_opens in any::<bool>()) {
+        let sent = links(track_opens, true).tracked(html.clone(), 7).unwrap();
+        let rewritten = Regex::new(r#"(?i:id=(\d+) href)=['"]([^'"]*/api/track/click[^'"]*)['"]"#).unwrap();
+        let found: Vec<_> = rewritten.captures_iter(&sent).collect();
+        for (n, found) in (1..).zip(&found) {
+            prop_assert_eq!(&found[2], click(n));
+            let leads_to = url(&html, US, n as usize).unwrap().unwrap();
+            let path = leads_to.split_once("x.example/").unwrap().1;
+            prop_assert_eq!(path.trim_end_matches(['?', '/']), &found[1], "{}", sent);
+        }
+        prop_assert_eq!(count(&html, US), Ok(found.len()));
+        prop_assert_eq!(sent.matches("/api/track/click").count(), found.len());
+    }
+}
+
 const PARTS: [&str; 20] = [
     "<a href='https://a.example/1'>",
     "<a href=\"http://b.example/?x=1&amp;y=2\">",
