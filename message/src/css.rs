@@ -14,6 +14,7 @@ use crate::bounds::MAX_BYTES;
 use crate::markup::{self, Scope, decoded, elements, escaped};
 use crate::tags::{Piece, Spanned, blanked, pieces, position};
 use crate::template::{Part, TemplateError};
+use crate::tree;
 
 /// Numbers the elements.
 const NUMBER: &str = "data-campaign-n";
@@ -23,11 +24,11 @@ const HIDDEN: [&str; 9] = [
     "base", "head", "html", "link", "meta", "noscript", "script", "style", "title",
 ];
 
-/// The inliner needs stack for each level of the tree: with this, less than 1 MiB, also without optimisation.
-const MAX_DEPTH: usize = 100;
-
 /// It compares each element with each selector. A mail of 500 elements and 100 selectors is a large one.
 const MAX_COMPARED: usize = 250_000;
+
+/// A selector may look at each attribute.
+const MAX_ATTRIBUTES_COMPARED: usize = 2_000_000;
 
 /// For each element it may compare each declaration with each other: this takes a third of a second.
 const MAX_DECLARED: usize = 250_000_000;
@@ -78,31 +79,30 @@ pub fn inlined(source: &str) -> Result<String, TemplateError> {
     if reader.selectors == 0 {
         return Ok(source.to_owned());
     }
-    let deepest = markup::depth(&html).map_err(|error| failed(error.to_string()))?;
-    if deepest > MAX_DEPTH {
-        return Err(failed(format!(
-            "more than {MAX_DEPTH} elements in each other; are all of them closed?"
-        )));
-    }
-    if reader.elements.len() * reader.selectors > MAX_COMPARED {
+    let copy = edited(&html, &reader.edits);
+    let size = tree::measured(&copy, tree::Reader::Inliner).map_err(&failed)?;
+    if size.elements * reader.selectors > MAX_COMPARED {
         return Err(failed(format!(
             "{} elements and {} selectors are too many",
-            reader.elements.len(),
-            reader.selectors
+            size.elements, reader.selectors
         )));
     }
-    if reader.elements.len() * reader.declarations.pow(2) > MAX_DECLARED {
+    if size.attributes * reader.selectors > MAX_ATTRIBUTES_COMPARED {
+        return Err(failed(format!(
+            "{} attributes and {} selectors are too many",
+            size.attributes, reader.selectors
+        )));
+    }
+    if size.elements * reader.declarations.pow(2) > MAX_DECLARED {
         return Err(failed(format!(
             "{} elements and {} declarations are too many",
-            reader.elements.len(),
-            reader.declarations
+            size.elements, reader.declarations
         )));
     }
     let options = InlineOptions {
         load_remote_stylesheets: false,
         ..InlineOptions::default()
     };
-    let copy = edited(&html, &reader.edits);
     let styled = CSSInliner::new(options)
         .inline(&copy)
         .map_err(|error| failed(error.to_string()))?;
