@@ -30,6 +30,15 @@ const MAX_COMPARED: usize = 250_000;
 /// A selector may look at each attribute.
 const MAX_ATTRIBUTES_COMPARED: usize = 2_000_000;
 
+/// So long can the selectors be: a long one is compared part by part.
+const MAX_COMPARED_BYTES: usize = 100_000_000;
+
+/// For `~` it goes back over the elements before: this takes a quarter of a second.
+const MAX_PASSED: usize = 20_000_000;
+
+/// It keeps the declarations of each element.
+const MAX_KEPT: usize = 1_000_000;
+
 /// For each element it may compare each declaration with each other: this takes a third of a second.
 const MAX_DECLARED: usize = 250_000_000;
 
@@ -70,6 +79,8 @@ pub fn inlined(source: &str) -> Result<String, TemplateError> {
         elements: Vec::new(),
         selectors: 0,
         declarations: 0,
+        siblings: 0,
+        bytes: 0,
         style: 0..0,
     };
     elements(&html, Scope::Document, "*", |_, element| {
@@ -93,7 +104,22 @@ pub fn inlined(source: &str) -> Result<String, TemplateError> {
             size.attributes, reader.selectors
         )));
     }
-    if size.elements * reader.declarations.pow(2) > MAX_DECLARED {
+    if size.elements * size.widest * reader.siblings > MAX_PASSED {
+        return Err(failed(format!(
+            "{} elements, {} of them side by side, and {} times ~ are too many",
+            size.elements, size.widest, reader.siblings
+        )));
+    }
+    if size.elements * reader.bytes > MAX_COMPARED_BYTES {
+        return Err(failed(format!(
+            "{} elements and {} kB of rules are too many",
+            size.elements,
+            reader.bytes / 1024
+        )));
+    }
+    if size.elements * reader.declarations > MAX_KEPT
+        || size.elements * reader.declarations.pow(2) > MAX_DECLARED
+    {
         return Err(failed(format!(
             "{} elements and {} declarations are too many",
             size.elements, reader.declarations
@@ -136,6 +162,10 @@ struct Reader<'a> {
     selectors: usize,
     /// Likewise.
     declarations: usize,
+    /// How often they have `~`.
+    siblings: usize,
+    /// How long they are.
+    bytes: usize,
     /// The text of the last style element.
     style: Range<usize>,
 }
@@ -163,6 +193,8 @@ impl Reader<'_> {
                 let css = &self.html[css];
                 self.selectors += css.matches(['{', ',']).count();
                 self.declarations += css.matches([';', '}']).count();
+                self.siblings += css.matches('~').count();
+                self.bytes += css.len();
             } else {
                 let ignored = " data-css-inline=\"ignore\"".to_owned();
                 self.edits.push((name_end..name_end, ignored));

@@ -87,6 +87,8 @@ pub(crate) enum Reader {
 pub(crate) struct Size {
     pub elements: usize,
     pub attributes: usize,
+    /// Nodes of one parent, at most.
+    pub widest: usize,
 }
 
 /// # Errors
@@ -341,6 +343,11 @@ impl Tree {
         let columns = nodes[child].columns;
         let row = &mut nodes[parent];
         row.children.push(child);
+        let size = self.size.get();
+        self.size.set(Size {
+            widest: size.widest.max(row.children.len()),
+            ..size
+        });
         row.width = row.width.saturating_add(columns);
         if &*row.name.local == "tr" {
             self.columns.set(self.columns.get().max(row.width));
