@@ -14,6 +14,7 @@ use crate::bounds::MAX_BYTES;
 use crate::markup::{self, Scope, decoded, elements, escaped};
 use crate::tags::{Piece, Spanned, blanked, pieces, position};
 use crate::template::{Part, TemplateError};
+use crate::tree;
 
 /// Numbers the elements.
 const NUMBER: &str = "data-campaign-n";
@@ -23,11 +24,20 @@ const HIDDEN: [&str; 9] = [
     "base", "head", "html", "link", "meta", "noscript", "script", "style", "title",
 ];
 
-/// The inliner needs stack for each level of the tree: with this, less than 1 MiB, also without optimisation.
-const MAX_DEPTH: usize = 100;
-
 /// It compares each element with each selector. A mail of 500 elements and 100 selectors is a large one.
 const MAX_COMPARED: usize = 250_000;
+
+/// A selector may look at each attribute.
+const MAX_ATTRIBUTES_COMPARED: usize = 2_000_000;
+
+/// So long can the selectors be: a long one is compared part by part.
+const MAX_COMPARED_BYTES: usize = 100_000_000;
+
+/// For `~` it goes back over the elements before: this takes a quarter of a second.
+const MAX_PASSED: usize = 20_000_000;
+
+/// It keeps the declarations of each element.
+const MAX_KEPT: usize = 1_000_000;
 
 /// For each element it may compare each declaration with each other: this takes a third of a second.
 const MAX_DECLARED: usize = 250_000_000;
@@ -69,6 +79,8 @@ pub fn inlined(source: &str) -> Result<String, TemplateError> {
         elements: Vec::new(),
         selectors: 0,
         declarations: 0,
+        siblings: 0,
+        bytes: 0,
         style: 0..0,
     };
     elements(&html, Scope::Document, "*", |_, element| {
@@ -78,31 +90,45 @@ pub fn inlined(source: &str) -> Result<String, TemplateError> {
     if reader.selectors == 0 {
         return Ok(source.to_owned());
     }
-    let deepest = markup::depth(&html).map_err(|error| failed(error.to_string()))?;
-    if deepest > MAX_DEPTH {
-        return Err(failed(format!(
-            "more than {MAX_DEPTH} elements in each other; are all of them closed?"
-        )));
-    }
-    if reader.elements.len() * reader.selectors > MAX_COMPARED {
+    let copy = edited(&html, &reader.edits);
+    let size = tree::measured(&copy, tree::Reader::Inliner).map_err(&failed)?;
+    if size.elements * reader.selectors > MAX_COMPARED {
         return Err(failed(format!(
             "{} elements and {} selectors are too many",
-            reader.elements.len(),
-            reader.selectors
+            size.elements, reader.selectors
         )));
     }
-    if reader.elements.len() * reader.declarations.pow(2) > MAX_DECLARED {
+    if size.attributes * reader.selectors > MAX_ATTRIBUTES_COMPARED {
+        return Err(failed(format!(
+            "{} attributes and {} selectors are too many",
+            size.attributes, reader.selectors
+        )));
+    }
+    if size.elements * size.widest * reader.siblings > MAX_PASSED {
+        return Err(failed(format!(
+            "{} elements, {} of them side by side, and {} times ~ are too many",
+            size.elements, size.widest, reader.siblings
+        )));
+    }
+    if size.elements * reader.bytes > MAX_COMPARED_BYTES {
+        return Err(failed(format!(
+            "{} elements and {} kB of rules are too many",
+            size.elements,
+            reader.bytes / 1024
+        )));
+    }
+    if size.elements * reader.declarations > MAX_KEPT
+        || size.elements * reader.declarations.pow(2) > MAX_DECLARED
+    {
         return Err(failed(format!(
             "{} elements and {} declarations are too many",
-            reader.elements.len(),
-            reader.declarations
+            size.elements, reader.declarations
         )));
     }
     let options = InlineOptions {
         load_remote_stylesheets: false,
         ..InlineOptions::default()
     };
-    let copy = edited(&html, &reader.edits);
     let styled = CSSInliner::new(options)
         .inline(&copy)
         .map_err(|error| failed(error.to_string()))?;
@@ -136,6 +162,10 @@ struct Reader<'a> {
     selectors: usize,
     /// Likewise.
     declarations: usize,
+    /// How often they have `~`.
+    siblings: usize,
+    /// How long they are.
+    bytes: usize,
     /// The text of the last style element.
     style: Range<usize>,
 }
@@ -163,6 +193,8 @@ impl Reader<'_> {
                 let css = &self.html[css];
                 self.selectors += css.matches(['{', ',']).count();
                 self.declarations += css.matches([';', '}']).count();
+                self.siblings += css.matches('~').count();
+                self.bytes += css.len();
             } else {
                 let ignored = " data-css-inline=\"ignore\"".to_owned();
                 self.edits.push((name_end..name_end, ignored));

@@ -18,5 +18,6 @@ mod tags;
 pub mod template;
 mod text;
 pub mod token;
+mod tree;
 mod values;
 pub mod verdict;

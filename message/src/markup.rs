@@ -1,14 +1,13 @@
 //! Elements of a document and where they stand in it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ops::Range;
-use std::rc::Rc;
 
 use html5ever::buffer_queue::BufferQueue;
 use html5ever::tokenizer::{Tag, Token, TokenSink, TokenSinkResult, Tokenizer};
 use lol_html::errors::RewritingError;
 use lol_html::html_content::{Attribute, Comment, Element};
-use lol_html::{HtmlRewriter, Settings, doc_comments, element, end_tag};
+use lol_html::{HtmlRewriter, Settings, doc_comments, element};
 
 /// Which elements are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,34 +50,6 @@ pub(crate) fn elements(
         reader.end()?;
     }
     Ok(())
-}
-
-/// Elements whose end tag may be left out (WHATWG HTML 13.1.2.4). They stand between others, so that a tree is at most
-/// four times as deep as the others are.
-const UNCLOSED: [&str; 12] = [
-    "colgroup", "dd", "dt", "li", "optgroup", "option", "p", "tbody", "td", "tfoot", "thead", "tr",
-];
-
-/// How many elements are open at once, at most, but for those of [`UNCLOSED`]. An end tag closes what is open inside, too.
-pub(crate) fn depth(html: &str) -> Result<usize, RewritingError> {
-    let depth = Rc::new(Cell::new(0));
-    let mut deepest = 0;
-    elements(html, Scope::Document, "*", |_, element| {
-        if UNCLOSED.contains(&element.tag_name().as_str()) {
-            return;
-        }
-        let before: usize = depth.get();
-        let open = Rc::clone(&depth);
-        let on_end = end_tag!(move |_| {
-            open.set(before);
-            Ok(())
-        });
-        if element.can_have_content() && element.on_end_tag(on_end).is_ok() {
-            depth.set(before + 1);
-            deepest = deepest.max(before + 1);
-        }
-    })?;
-    Ok(deepest)
 }
 
 /// The text of a style element whose part of the document this is the rest of.

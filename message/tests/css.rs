@@ -219,7 +219,7 @@ fn what_would_take_long_is_refused() {
     );
     let error = inlined(&html).unwrap_err();
     assert!(
-        error.message.contains("3000 elements and 2000 selectors"),
+        error.message.contains("3004 elements and 2000 selectors"),
         "{error}"
     );
     assert!(error.hint.unwrap().contains("data-css-inline"));
@@ -233,9 +233,41 @@ fn declarations_that_would_take_long_are_refused() {
     assert!(
         error
             .message
-            .contains("3000 elements and 3001 declarations"),
+            .contains("3004 elements and 3001 declarations"),
         "{error}"
     );
+}
+
+#[test]
+fn long_selectors_that_would_take_long_are_refused() {
+    for part in [".a", "[x]", ":not(.b)"] {
+        let selector = part.repeat(100_000 / part.len());
+        let html = format!(
+            "<style>p{selector}{{c:d}}</style>{}",
+            "<p class=a x>".repeat(8_000)
+        );
+        let error = inlined(&html).unwrap_err();
+        assert!(error.message.contains("kB of rules"), "{error}");
+    }
+}
+
+#[test]
+fn rules_of_siblings_that_would_take_long_are_refused() {
+    let html = |n: usize| {
+        let style = "i + p ~ p ~ p + p ~ p {c:d} i ~ p {c:d}".repeat(15);
+        format!("<style>{style}</style><i></i>{}", "<p></p>".repeat(n))
+    };
+    let error = inlined(&html(2_000)).unwrap_err();
+    assert!(error.message.contains("60 times ~"), "{error}");
+    assert!(inlined(&html(300)).is_ok());
+}
+
+#[test]
+fn declarations_that_would_take_much_memory_are_refused() {
+    let rule: String = (0..150).map(|n| format!("b{n}:c;")).collect();
+    let html = format!("<style>p{{{rule}}}</style>{}", "<p>x</p>".repeat(9_000));
+    let error = inlined(&html).unwrap_err();
+    assert!(error.message.contains("151 declarations"), "{error}");
 }
 
 #[test]
