@@ -426,6 +426,7 @@ async fn a_token_has_the_rights_of_its_role_and_no_others() {
     let job = db.start(3, json!({})).await;
     let campaign = format!("/api/campaigns/{}", job.id);
     let letter = json!({"name": "New", "slug": "new", "subject": "Hi", "html": "<p>Hi</p>"});
+    let draft = json!({"subject": "Hi", "html": "<p>Hi</p>"});
 
     for (target, body) in [
         ("/api/campaigns", Some(start(event))),
@@ -476,7 +477,7 @@ async fn a_token_has_the_rights_of_its_role_and_no_others() {
         );
         assert_eq!(
             caller
-                .refused("POST", "/api/preview", Some(letter.clone()), 403)
+                .refused("POST", "/api/preview", Some(draft.clone()), 403)
                 .await,
             "42501"
         );
