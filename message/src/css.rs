@@ -77,6 +77,7 @@ pub fn inlined(source: &str) -> Result<String, TemplateError> {
         blocks: blocks(&pieces),
         edits: Vec::new(),
         elements: Vec::new(),
+        styles: 0,
         selectors: 0,
         declarations: 0,
         siblings: 0,
@@ -90,8 +91,17 @@ pub fn inlined(source: &str) -> Result<String, TemplateError> {
     if reader.selectors == 0 {
         return Ok(source.to_owned());
     }
+    // To the inliner what stands in it is not HTML, to all others it is.
+    if html.to_ascii_lowercase().contains("annotation-xml") {
+        return Err(failed("annotation-xml is for no mail".to_owned()));
+    }
     let copy = edited(&html, &reader.edits);
     let size = tree::measured(&copy, tree::Reader::Inliner).map_err(&failed)?;
+    if size.styles > reader.styles {
+        return Err(failed(
+            "parsers find style elements in different places".to_owned(),
+        ));
+    }
     if size.elements * reader.selectors > MAX_COMPARED {
         return Err(failed(format!(
             "{} elements and {} selectors are too many",
@@ -158,6 +168,8 @@ struct Reader<'a> {
     edits: Vec<(Range<usize>, String)>,
     /// Those that have a number, by it.
     elements: Vec<Place>,
+    /// How many style elements there are.
+    styles: usize,
     /// How many the style elements have, about.
     selectors: usize,
     /// Likewise.
@@ -183,6 +195,7 @@ impl Reader<'_> {
         let name = element.tag_name();
         let name_end = at.start + 1 + name.len();
         if name == "style" {
+            self.styles += 1;
             // In SVG they can stand in each other, and an inliner would have to guess.
             let is_inner = self.style.contains(&at.end);
             if !is_inner {
@@ -201,16 +214,17 @@ impl Reader<'_> {
             }
             return;
         }
+        let style = element.attributes().iter().find(|a| a.name() == "style");
+        // The inliner must not mix the author's own rules, which may hold tags, with those of the style elements.
+        let own = style.and_then(|style| style.name_source_location());
+        let own = own.map(|own| (own.bytes().start..own.bytes().end, "data-own".to_owned()));
         if HIDDEN.contains(&name.as_str()) || self.has_tags_that_matter(element, at) {
+            self.edits.extend(own);
             return;
         }
         let number = format!(" {NUMBER}=\"{}\"", self.elements.len());
         self.edits.push((name_end..name_end, number));
-        let style = element.attributes().iter().find(|a| a.name() == "style");
-        // The inliner must not mix the author's own rules, which may hold tags, with those of the style elements.
-        let own = style.and_then(|style| style.name_source_location());
-        self.edits
-            .extend(own.map(|own| (own.bytes().start..own.bytes().end, "data-own".to_owned())));
+        self.edits.extend(own);
         self.elements.push(Place {
             name_end,
             style: style.and_then(|style| markup::value(self.html, 0, style)),

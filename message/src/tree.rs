@@ -89,6 +89,7 @@ pub(crate) struct Size {
     pub attributes: usize,
     /// Nodes of one parent, at most.
     pub widest: usize,
+    pub styles: usize,
 }
 
 /// # Errors
@@ -411,8 +412,10 @@ impl TreeSink for Tree {
 
     fn create_element(&self, name: QualName, attrs: Vec<Attribute>, flags: ElementFlags) -> usize {
         let size = self.size.get();
+        let is_style = name.ns == html5ever::ns!(html) && &*name.local == "style";
         self.size.set(Size {
             elements: size.elements + 1,
+            styles: size.styles + usize::from(is_style),
             ..size
         });
         let is_integration_point = flags.mathml_annotation_xml_integration_point;
@@ -490,7 +493,8 @@ impl TreeSink for Tree {
         }
     }
 
+    /// One of the readers does not know of them.
     fn is_mathml_annotation_xml_integration_point(&self, target: &usize) -> bool {
-        self.nodes.borrow()[*target].is_integration_point
+        self.reader == Reader::TextConverter && self.nodes.borrow()[*target].is_integration_point
     }
 }

@@ -62,8 +62,7 @@ const LOOP: [&str; 9] = [
 /// What a loop can be asked.
 const LOOP_CALLS: [&str; 2] = ["changed", "cycle"];
 
-const OF_LISTS: &str =
-    "Lists are for {% for x in … %}, {% if x in … %} and |join; a value is one text or number.";
+const OF_LISTS: &str = "A list has no name and is in no other list; write it where it is used: {% for x in … %}, {% if x in … %}, |join.";
 const OF_CHOICES: &str = "Choose by {% if … %}, {% elif … %} and {% else %}.";
 const OF_CALLS: &str =
     "Values have no methods; what changes one is a filter, as in {{ name|upper }}.";
@@ -209,11 +208,10 @@ impl<'a> Checker<'a> {
             Use::Value => refused(expression.span(), "a list", OF_LISTS),
         };
         match expression {
-            Expr::Var(e) if self.is_no_value(e.id) => refused(
-                e.span(),
-                "a macro, or loop, without its brackets,",
-                OF_MACROS,
-            ),
+            Expr::Var(e) if e.id == "loop" => refused(e.span(), "loop", OF_LOOPS),
+            Expr::Var(e) if self.is_no_value(e.id) => {
+                refused(e.span(), "a macro without its brackets", OF_MACROS)
+            }
             Expr::Var(_) => Ok(()),
             Expr::Const(e) => match e.value.kind() {
                 ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => list(),

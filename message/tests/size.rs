@@ -233,3 +233,34 @@ fn a_large_newsletter_is_far_from_the_bounds() {
     assert!(bounded(&html, inlined).is_ok());
     assert!(text_on_a_small_stack(&html).is_ok());
 }
+
+/// To a parser that does not know of this element, what follows is HTML; to another one, text.
+const ODD: &str = "<math><annotation-xml encoding=text/html><xmp>";
+
+#[test]
+fn what_parsers_read_differently_is_not_inlined() {
+    for html in [
+        format!("{ODD}<p>{}", "<div>".repeat(3_000)),
+        format!("{ODD}<p>{}", numbered(300, ["<div>", "</div>"])),
+        format!(
+            "{ODD}<b></b></annotation-xml></math><style>i{{{}}}</style>{}",
+            "a:b;".repeat(700),
+            "<i></i>".repeat(900)
+        ),
+        "<MATH><Annotation-XML encoding=text/html><p>".to_owned(),
+    ] {
+        let error = inlined_on_a_small_stack(&html).unwrap_err();
+        assert!(error.message.contains("annotation-xml"), "{error}");
+    }
+}
+
+#[test]
+fn what_the_author_wrote_into_an_element_is_not_compared_with_each_rule() {
+    let rules: String = (0..2_000).map(|n| format!("a{n}:b;")).collect();
+    let own = "b:b;".repeat(8_000);
+    for attribute in ["", "class={{email}}", "{{email}}"] {
+        let element = format!("<i {attribute} style='{own}'></i>").repeat(6);
+        let html = format!("<style>i{{{rules}}}</style>{element}");
+        let _ = bounded(&html, inlined);
+    }
+}

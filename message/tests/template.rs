@@ -666,7 +666,7 @@ fn what_is_no_value_is_told_with_what_to_do_instead() {
     for (html, message, hint) in [
         (
             "{% macro m() %}{{ caller() if caller else 'x' }}{% endmacro %}",
-            "a macro, or loop, without its brackets, cannot be used here",
+            "a macro without its brackets cannot be used here",
             "{% if caller is defined %}",
         ),
         (
