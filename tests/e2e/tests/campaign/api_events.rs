@@ -6,7 +6,7 @@ use e2e::{Caller, Cluster, Db, FAST, Runner, Server, assert_problem, relay, unti
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 /// A stream of events that somebody watches.
@@ -182,11 +182,13 @@ async fn events_and_requests_end_when_the_server_stops() {
     let mut slow = TcpStream::connect(addr).await.unwrap();
     let body = r#"{"email": "ada@example.com"}"#;
     let head = format!(
-        "POST /api/suppressions HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\ncontent-type: application/json\r\nauthorization: Bearer {token}\r\n\r\n",
+        "POST /api/suppressions HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\ncontent-type: application/json\r\nexpect: 100-continue\r\nauthorization: Bearer {token}\r\n\r\n",
         body.len()
     );
     slow.write_all(head.as_bytes()).await.unwrap();
-    sleep(Duration::from_millis(300)).await;
+    let mut goes_on = [0; 25];
+    slow.read_exact(&mut goes_on).await.unwrap();
+    assert_eq!(goes_on, *b"HTTP/1.1 100 Continue\r\n\r\n");
     server.terminate();
     assert!(stream.event().await.is_none(), "the stream ends");
     until("nobody is let in", async || {
