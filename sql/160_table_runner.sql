@@ -3,9 +3,11 @@ create table campaign.runner (
   host text not null,
   pid integer not null,
   version text not null,
+  incarnation text not null,
   started_at timestamptz not null,
   heartbeat_at timestamptz not null
 )
 with (fillfactor = 20);
 
-comment on table campaign.runner is 'Runner processes. The id is random at each process start: a restarted runner is another one.';
+comment on table campaign.runner is
+'Runner processes. The id is random at each process start: a restarted runner is another one. incarnation: of the database, when the runner registered or replayed last.';

@@ -1,11 +1,11 @@
 -- Names what cannot be known, and applies the job's on_uncertain to it; a resend at most max_retries times, then a person
--- decides. The caller holds the lock of the chunk and of the doubts of these positions.
+-- decides. Without p_quiet_until the attempt may have begun right now. The caller holds the lock of the chunk and of the doubts of these positions.
 create function campaign._open_doubts(
   p_job_no bigint,
   p_chunk_no bigint,
   p_positions bigint[],
   p_cause text,
-  p_quiet_until timestamptz
+  p_quiet_until timestamptz default null
 )
 returns void
 language plpgsql
@@ -14,6 +14,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := campaign.now();
+  -- 600 s is how long a relay may take to answer the final dot (RFC 5321 4.5.3.2.6); 30 s for clocks and calls under way.
+  v_quiet_until timestamptz := coalesce(p_quiet_until, v_now + campaign._setting_interval('fence_after') + interval '630 s');
   v_policy text;
   v_max_resends bigint;
 begin
@@ -27,7 +29,7 @@ begin
 
   with opened as (
     insert into campaign.doubt (job_no, pos, chunk_no, cause, since, quiet_until, decision, decided_by, decided_at)
-    select p_job_no, p.pos, p_chunk_no, p_cause, v_now, p_quiet_until,
+    select p_job_no, p.pos, p_chunk_no, p_cause, v_now, v_quiet_until,
       y.decision, case when y.decision is not null then 'on_uncertain' end, case when y.decision is not null then v_now end
     from unnest(p_positions) as p (pos)
     cross join lateral (
@@ -41,7 +43,7 @@ begin
     returning pos, decision
   )
   insert into campaign.retry_item (job_no, pos, due)
-  select p_job_no, o.pos, p_quiet_until
+  select p_job_no, o.pos, v_quiet_until
   from opened o
   where o.decision = 'resend'
     and not exists (

@@ -22,7 +22,7 @@ begin
   perform campaign._lock_doubts(p_job_no, v_open);
   select s.* into v_before from campaign._state_counts(p_job_no, v_open) s;
 
-  -- 600 s is how long a relay may take to answer the final dot (RFC 5321 4.5.3.2.6); 30 s for clocks and calls under way.
+  -- As in _open_doubts, from when the owner was heard last.
   select coalesce(max(r.heartbeat_at), campaign.now()) + campaign._setting_interval('fence_after') + interval '630 s'
   into v_quiet_until
   from campaign.runner r

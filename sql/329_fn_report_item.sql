@@ -61,8 +61,7 @@ begin
     -- A runner that gives a lease back has told of every position; what it did not tell of is in doubt.
     v_open := campaign._open_positions(v_chunk);
     if cardinality(v_open) > 0 then
-      perform campaign._open_doubts(v_chunk.job_no, v_chunk.chunk_no, v_open, 'given back without an outcome',
-        campaign.now() + campaign._setting_interval('fence_after') + interval '630 s');
+      perform campaign._open_doubts(v_chunk.job_no, v_chunk.chunk_no, v_open, 'given back without an outcome');
       v_chunk.recorded := v_chunk.passed;
     end if;
   end if;

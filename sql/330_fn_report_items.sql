@@ -13,6 +13,7 @@ declare
   v_answers jsonb := '{}';
 begin
   perform campaign._enter_protocol();
+  perform campaign._check_runner(p_runner_id);
 
   for v_item in
     select i.job_no, i.chunk_no

@@ -14,8 +14,9 @@ begin
       hint = 'Install the runner that belongs to this version of pg_campaign, or update the extension: alter extension pg_campaign update.';
   end if;
   perform campaign._enter_protocol();
-  insert into campaign.runner as r (runner_id, host, pid, version, started_at, heartbeat_at)
-  values (p_runner_id, p_host, p_pid, p_version, campaign.now(), campaign.now())
+  perform campaign._follow_incarnation();
+  insert into campaign.runner as r (runner_id, host, pid, version, incarnation, started_at, heartbeat_at)
+  values (p_runner_id, p_host, p_pid, p_version, campaign._incarnation(), campaign.now(), campaign.now())
   on conflict (runner_id) do update set heartbeat_at = excluded.heartbeat_at;
   return (
     select jsonb_build_object(

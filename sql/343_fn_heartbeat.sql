@@ -10,6 +10,7 @@ begin
   perform set_config('synchronous_commit', 'off', true);
   perform campaign._renew_heartbeat(p_runner_id);
   return jsonb_build_object(
+    'now_us', (extract(epoch from campaign.now()) * 1000000)::bigint,
     'stopped', campaign._stopped_jobs(p_runner_id),
     'lost', (
       select coalesce(jsonb_agg(jsonb_build_object('job_no', k.job_no, 'chunk_no', k.chunk_no, 'epoch', k.epoch)), '[]')
@@ -21,4 +22,4 @@ end
 $$;
 
 comment on function campaign.heartbeat(uuid, jsonb) is
-'A runner says that it lives and which leases it holds: [{job_no, chunk_no, epoch}]. Returns {stopped: jobs that must not go on, lost: leases that it no longer owns}. CP020: not registered.';
+'A runner says that it lives and which leases it holds: [{job_no, chunk_no, epoch}]. Returns {now_us: the database''s time, in microseconds since 1970, stopped: jobs that must not go on, lost: leases that it no longer owns}. CP020: not registered.';

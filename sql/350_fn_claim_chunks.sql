@@ -9,7 +9,8 @@ returns table (
   positions bigint[],
   emails text[],
   vars jsonb[],
-  first_leased_at timestamptz[]
+  first_leased_at timestamptz[],
+  job_id uuid
 )
 language plpgsql
 volatile
@@ -30,6 +31,9 @@ declare
 begin
   perform campaign._enter_protocol();
   perform campaign._renew_heartbeat(p_runner_id);
+  if campaign._replay_is_awaited() then
+    return;
+  end if;
 
   -- The answer that told of these leases was lost, so nothing of them was started under this runner's eyes.
   -- All chunks are locked before the first doubt.
@@ -97,7 +101,8 @@ begin
 
     v_claimed := v_claimed + 1;
     return query
-      select v_chunk.job_no, v_chunk.chunk_no, v_chunk.epoch, v_chunk.kind, v_chunk.mark, w.positions, w.emails, w.vars, w.first_leased_at
+      select v_chunk.job_no, v_chunk.chunk_no, v_chunk.epoch, v_chunk.kind, v_chunk.mark, w.positions, w.emails, w.vars, w.first_leased_at,
+        (select j.id from campaign.email_jobs j where j.job_no = v_chunk.job_no)
       from (
         select
           array_agg(r.pos order by r.pos) as positions,
@@ -119,4 +124,4 @@ end
 $$;
 
 comment on function campaign.claim_chunks(uuid, integer, jsonb) is
-'Leases at most p_want chunks to a runner; p_known are the leases that it knows: [{job_no, chunk_no, epoch}], any other lease of it is recovered first. One row a lease, with the recipients above the mark. Nothing may be sent before report has passed it. first_leased_at is when the recipient''s range chunk was leased first: Date and Message-ID derive from it. CP020: not registered.';
+'Leases at most p_want chunks to a runner; p_known are the leases that it knows: [{job_no, chunk_no, epoch}], any other lease of it is recovered first. One row a lease, with the recipients above the mark. Nothing may be sent before report has passed it. first_leased_at is when the recipient''s range chunk was leased first: Date and Message-ID derive from it. None while the database waits for runners that replay. CP020: not registered.';

@@ -15,6 +15,9 @@ declare
   v_recovered integer := 0;
 begin
   perform campaign._enter_protocol();
+  if campaign._replay_is_awaited() then
+    return 0;
+  end if;
   v_stale_before := campaign.now() - campaign._setting_interval('stale_after');
   select t.alive_since into v_alive_since from campaign.tick_state t;
   if v_alive_since >= v_stale_before then

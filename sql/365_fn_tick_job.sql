@@ -16,6 +16,9 @@ declare
   v_failed bigint;
   v_reason text;
 begin
+  if campaign._replay_is_awaited() then
+    return;
+  end if;
   select j.* into strict v_job from campaign.email_jobs j where j.job_no = p_job_no;
   v_status := v_job.status;
 

@@ -13,6 +13,8 @@ begin
   perform campaign._enter_protocol();
   -- One at a time; the others have nothing to wait for. The key is the table's oid: a schema name in another database cannot meet it.
   if pg_try_advisory_xact_lock('campaign.tick_state'::regclass::oid::integer, 0) then
+    -- First: it asks when the last tick was.
+    perform campaign._follow_incarnation();
     v_now := campaign.now();
     insert into campaign.tick_state as t (last_tick_at, alive_since)
     values (v_now, v_now)
@@ -23,6 +25,9 @@ begin
         else excluded.alive_since
       end;
 
+    if campaign._replay_is_awaited() then
+      perform campaign._await_replay();
+    end if;
     perform campaign.recover_stale();
     perform campaign._end_test_mails();
     perform campaign._end_integration_tests();

@@ -140,6 +140,7 @@ grant execute on function
   campaign.report(uuid, jsonb),
   campaign.release(uuid, jsonb),
   campaign.recover_stale(),
+  campaign.replay(uuid, text, integer, text, bigint, jsonb, boolean),
   campaign.tick(uuid),
   campaign.job_spec(bigint),
   campaign.integration_spec(uuid),
