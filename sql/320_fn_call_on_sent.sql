@@ -1,5 +1,5 @@
 -- Tells the segment's on_sent function of accepted mails. A subtransaction and a lock_timeout around it: foreign code can
--- neither undo a fact nor hold the runners up. What fails is kept for tick.
+-- neither undo a fact nor hold the runners up. What fails, or runs into the statement_timeout, is kept for tick.
 create function campaign._call_on_sent(p_job_no bigint, p_positions bigint[])
 returns void
 language plpgsql
@@ -32,7 +32,7 @@ begin
     using v_job.event_id, v_job.segment, v_keys;
     perform set_config('lock_timeout', v_lock_timeout, true);
     delete from campaign.pending_on_sent p where p.job_no = p_job_no and p.pos = any (p_positions);
-  exception when others then
+  exception when query_canceled or others then
     raise warning using
       message = format('on_sent of segment %L failed: %s', v_job.segment, sqlerrm),
       detail = format('%s accepted mails of job %s stay recorded; the call is repeated.', cardinality(p_positions), p_job_no);

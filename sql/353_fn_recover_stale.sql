@@ -40,14 +40,15 @@ begin
       where c.job_no = v_chunk.job_no and c.chunk_no = v_chunk.chunk_no and c.epoch = v_chunk.epoch
         and c.state = 'leased' and coalesce(r.heartbeat_at, '-infinity') < v_stale_before
     ) then
-      -- One chunk in a state that should not be must not hold the others up.
+      -- One chunk in a state that should not be, or one that takes too long, must not hold the others up.
       begin
         perform campaign._recover_chunk(v_chunk.job_no, v_chunk.chunk_no, 'the runner died');
         v_recovered := v_recovered + 1;
-      exception when others then
+      exception when query_canceled or others then
         raise warning 'campaign: recovery of chunk % of job % failed: %', v_chunk.chunk_no, v_chunk.job_no, sqlerrm;
       end;
     end if;
+    exit when campaign._time_is_up();
   end loop;
   return v_recovered;
 end

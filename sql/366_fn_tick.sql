@@ -8,7 +8,8 @@ as $$
 declare
   v_now timestamptz;
   v_job record;
-  v_waiting record;
+  v_told bigint[];
+  v_after bigint;
 begin
   perform campaign._enter_protocol();
   -- One at a time; the others have nothing to wait for. The key is the table's oid: a schema name in another database cannot meet it.
@@ -21,9 +22,11 @@ begin
     on conflict (singleton) do update set
       last_tick_at = excluded.last_tick_at,
       alive_since = case
-        when t.last_tick_at between v_now - interval '10 s' and v_now then t.alive_since
+        -- Longer than a tick that is cut short by a runner's statement_timeout (10 s), or such ticks would be taken for a pause.
+        when t.last_tick_at between v_now - interval '15 s' and v_now then t.alive_since
         else excluded.alive_since
-      end;
+      end
+    returning t.after_job into v_after;
 
     if campaign._replay_is_awaited() then
       perform campaign._await_replay();
@@ -44,28 +47,28 @@ begin
       where j.status not in ('completed', 'failed', 'cancelled')
         or j.job_no in (select c.job_no from campaign.chunk c where c.dirty)
         or j.job_no in (select i.job_no from campaign.retry_item i)
+        or j.job_no in (select p.job_no from campaign.pending_on_sent p)
         or (j.status <> 'cancelled' and j.job_no in (select b.job_no from campaign.breaker b where b.look_again))
         or (j.status = 'cancelled' and exists (select from campaign.chunk c where c.job_no = j.job_no and c.state = 'ready'))
-      order by j.job_no
+      order by j.job_no <= v_after, j.job_no
     loop
       perform from campaign.email_jobs j where j.job_no = v_job.job_no for no key update skip locked;
       if found then
-        -- One job in a state that should not be must not hold the others up.
+        -- One job in a state that should not be, or one that takes too long, must not hold the others up.
         begin
           perform campaign._tick_job(v_job.job_no);
-        exception when others then
+        exception when query_canceled or others then
           raise warning 'campaign: tick of job % failed: %', v_job.job_no, sqlerrm;
         end;
       end if;
+      v_told := array(select p.pos from campaign.pending_on_sent p where p.job_no = v_job.job_no order by p.pos);
+      if v_told <> '{}' then
+        perform campaign._call_on_sent(v_job.job_no, v_told);
+      end if;
+      v_after := case when campaign._time_is_up() then v_job.job_no end;
+      exit when v_after is not null;
     end loop;
-
-    for v_waiting in
-      select p.job_no, array_agg(p.pos order by p.pos) as positions
-      from campaign.pending_on_sent p
-      group by p.job_no
-    loop
-      perform campaign._call_on_sent(v_waiting.job_no, v_waiting.positions);
-    end loop;
+    update campaign.tick_state t set after_job = v_after where t.after_job is distinct from v_after;
 
     delete from campaign.runner r
     where r.heartbeat_at < v_now - interval '1 day'

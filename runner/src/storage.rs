@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod track;
+mod trouble;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 use crate::config::{CALL_TIMEOUT, CONNECT_TIMEOUT};
 use crate::logging::chain;
 use crate::secret::Secret;
+pub use trouble::Trouble;
 
 /// Version of the protocol between runner and database that this runner speaks.
 const PROTOCOL: i32 = 1;
@@ -35,16 +37,21 @@ pub enum StorageError {
     /// CP021: the database speaks another version of the protocol.
     #[error("the database refuses this version of campaign-runner: {0}")]
     ProtocolRefused(String),
-    /// CP022: the call breaks the protocol. Nothing of it was written.
+    /// CP022, or a value that PostgreSQL does not take: what was told cannot be. Nothing of the call was written, nor
+    /// will be when it is repeated.
     #[error("the call breaks the protocol: {0}")]
     ProtocolBroken(String),
-    /// Not reached, no answer in time, shutting down, or too busy: whether the call was executed is not known.
-    #[error("the database is not available: {0}")]
-    Unavailable(String),
-    /// Any other answer that is an error. Nothing of the call was written.
+    /// No fault of the call. Whether it was executed is not always known; repeated, it will be.
+    #[error("the database is not available: {1}")]
+    Unavailable(Trouble, String),
+    /// Any other answer that is an error. Nothing of the call was written. It may succeed later, too.
     #[error("{0}")]
     Other(String),
 }
+
+/// A number out of range, or text that PostgreSQL cannot keep or read; a value that a column does not take. No other
+/// error may say that what was told is bad: an outcome is given up by it.
+const REFUSED_VALUES: [&str; 6] = ["22003", "22021", "22P02", "22P05", "23502", "23514"];
 
 /// Times that the database sets for its runners.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -320,6 +327,21 @@ impl Fact {
         Fact {
             pos,
             outcome: outcome.as_str(),
+            phase: None,
+            code: None,
+            enhanced: None,
+            detail: None,
+            verdict: None,
+            class: None,
+            rule: None,
+        }
+    }
+
+    /// The outcome without how it came about.
+    pub fn bare(&self) -> Fact {
+        Fact {
+            pos: self.pos,
+            outcome: self.outcome,
             phase: None,
             code: None,
             enhanced: None,
@@ -624,11 +646,15 @@ async fn call(
     sql: &str,
     arguments: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, StorageError> {
-    let late = || StorageError::Unavailable(format!("no answer within {limit:?}"));
+    let late =
+        || StorageError::Unavailable(Trouble::NoAnswer, format!("no answer within {limit:?}"));
     let client = match tokio::time::timeout(limit, pool.get()).await {
         Ok(Ok(client)) => client,
         Ok(Err(deadpool_postgres::PoolError::Backend(error))) => return Err(from_postgres(&error)),
-        Ok(Err(error)) => return Err(StorageError::Unavailable(error.to_string())),
+        Ok(Err(error)) => {
+            let text = error.to_string();
+            return Err(StorageError::Unavailable(Trouble::NoAnswer, text));
+        }
         Err(_) => return Err(late()),
     };
     let query = async {
@@ -717,32 +743,25 @@ fn unexpected(what: String) -> StorageError {
 }
 
 fn from_postgres(error: &tokio_postgres::Error) -> StorageError {
-    let Some(answer) = error.as_db_error() else {
-        return StorageError::Unavailable(chain(error));
-    };
-    let text = text(answer);
-    match answer.code().code() {
-        "CP020" => StorageError::NotRegistered(text),
-        "CP021" => StorageError::ProtocolRefused(text),
-        "CP022" => StorageError::ProtocolBroken(text),
-        // Data that PostgreSQL does not take: it will not take them later either.
-        code if code.starts_with("22") => StorageError::ProtocolBroken(format!("{text} ({code})")),
-        code if passes(answer.code()) => StorageError::Unavailable(format!("{text} ({code})")),
-        code => StorageError::Other(format!("{text} ({code})")),
+    match error.as_db_error() {
+        Some(answer) => from_answer(answer.code(), text(answer)),
+        None => StorageError::Unavailable(Trouble::Unreachable, chain(error)),
     }
 }
 
-/// Errors that go away by themselves: connection trouble, no resources, operator intervention, lock conflicts.
-fn passes(code: &SqlState) -> bool {
-    ["08", "53", "57"]
-        .iter()
-        .any(|class| code.code().starts_with(class))
-        || [
-            SqlState::T_R_SERIALIZATION_FAILURE,
-            SqlState::T_R_DEADLOCK_DETECTED,
-            SqlState::LOCK_NOT_AVAILABLE,
-        ]
-        .contains(code)
+fn from_answer(code: &SqlState, text: String) -> StorageError {
+    match code.code() {
+        "CP020" => StorageError::NotRegistered(text),
+        "CP021" => StorageError::ProtocolRefused(text),
+        "CP022" => StorageError::ProtocolBroken(text),
+        code if REFUSED_VALUES.contains(&code) => {
+            StorageError::ProtocolBroken(format!("{text} ({code})"))
+        }
+        name => match Trouble::of(code) {
+            Some(trouble) => StorageError::Unavailable(trouble, format!("{text} ({name})")),
+            None => StorageError::Other(format!("{text} ({name})")),
+        },
+    }
 }
 
 fn text(error: &DbError) -> String {
@@ -757,4 +776,52 @@ fn text(error: &DbError) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: &str) -> StorageError {
+        from_answer(&SqlState::from_code(code), "no".to_owned())
+    }
+
+    #[test]
+    fn an_outcome_is_given_up_only_by_what_the_database_says_of_it() {
+        for code in [
+            "CP022", "22003", "22021", "22P02", "22P05", "23502", "23514",
+        ] {
+            assert!(
+                matches!(error(code), StorageError::ProtocolBroken(_)),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_fault_of_the_call_is_repeated() {
+        for code in [
+            "08006", "0A000", "25006", "26000", "28000", "28P01", "3D000", "3F000", "40001",
+            "40P01", "42501", "42883", "42P01", "53100", "53200", "53300", "53400", "55P03",
+            "57014", "57P01", "57P02", "57P03", "57P04", "57P05", "58030",
+        ] {
+            assert!(
+                matches!(error(code), StorageError::Unavailable(..)),
+                "{code}"
+            );
+        }
+        // Unknown, or a fault in the database or its functions: it can be mended there.
+        for code in [
+            "22012", "22023", "23503", "23505", "54001", "P0001", "P0002", "P0004", "XX000",
+            "XX001",
+        ] {
+            assert!(matches!(error(code), StorageError::Other(_)), "{code}");
+        }
+    }
+
+    #[test]
+    fn only_the_own_registration_and_version_end_a_runner() {
+        assert!(matches!(error("CP020"), StorageError::NotRegistered(_)));
+        assert!(matches!(error("CP021"), StorageError::ProtocolRefused(_)));
+    }
 }

@@ -4,13 +4,13 @@
 mod carry;
 mod job;
 mod lease;
+mod outage;
 mod plan;
 mod relay;
 mod requests;
 mod state;
 mod tokens;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use crate::signals::Signals;
 use crate::smtp::{Dialer, NetDialer, Pool};
 use crate::storage::{Registration, Storage, StorageError};
 use carry::Carrier;
+use outage::Outage;
 use plan::Plan;
 use relay::{Allowance, Question, RelayReport};
 use state::{Action, Call, Claim, Event, State, Verb};
@@ -48,7 +49,8 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// process at once.
 ///
 /// # Errors
-/// The database refuses this runner, or does not know it any more.
+/// The database refuses this runner, or does not know it any more, or has not taken what was left to record some time
+/// after a signal.
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot wait for signals")?;
     let runner_id = Uuid::new_v4();
@@ -116,7 +118,7 @@ async fn register(
         let error = tokio::select! {
             answer = storage.register_runner(&host, pid) => match answer {
                 Ok(answer) => {
-                    outage.over("register");
+                    outage.over(Instant::now(), "register");
                     let length = Duration::from_millis(answer.fence_ms);
                     let fences = Fences {
                         alive: Fence::new(length, sent, boot_time),
@@ -134,7 +136,7 @@ async fn register(
                  or run ALTER EXTENSION pg_campaign UPDATE",
             ));
         }
-        outage.begins("register", &error);
+        outage.begins(Instant::now(), "register", &error);
         tokio::select! {
             () = sleep(backoff(attempt)) => {}
             () = signals.next() => return Ok(None),
@@ -226,6 +228,8 @@ impl Engine {
         let mut poll_at = start + jittered(self.poll);
         let mut drain_until = None;
         let mut hurried = false;
+        // Set when it is told to stop: in trouble of the database there would be no end.
+        let mut stop_by = None;
         loop {
             let now = Instant::now();
             for action in self.state.decide(now) {
@@ -245,6 +249,7 @@ impl Engine {
                 .into_iter()
                 .flatten()
                 .chain(drain_over)
+                .chain(stop_by)
                 .min()
                 .unwrap_or(poll_at);
             tokio::select! {
@@ -264,16 +269,17 @@ impl Engine {
                 () = sleep_until(wake) => {}
                 () = signals.next() => {
                     if drain_until.is_some() {
-                        anyhow::bail!(
-                            "told twice to stop: {} outcomes are not recorded; their recipients become uncertain",
-                            self.state.unrecorded()
-                        );
+                        return self.give_up("told twice to stop");
                     }
+                    stop_by = Some(Instant::now() + DRAIN + GOODBYE);
                     tracing::info!("told to stop; what is in flight ends, the rest is given back");
                     self.state.apply(Instant::now(), Event::Drain);
                 }
             }
             let now = Instant::now();
+            if stop_by.is_some_and(|stop_by| now >= stop_by) {
+                return self.give_up("the database does not take what is left to record");
+            }
             if self.state.is_draining() {
                 self.draining.send_replace(true);
                 let until = *drain_until.get_or_insert(now + DRAIN);
@@ -296,6 +302,18 @@ impl Engine {
                  Start it again; if this recurs, look for a host or database that stalls",
             )),
         }
+    }
+
+    /// Whatever is not recorded becomes uncertain when the runner is missed.
+    fn give_up(&self, why: &str) -> anyhow::Result<()> {
+        let unrecorded = self.state.unrecorded();
+        tracing::error!(
+            outcomes.unrecorded = unrecorded,
+            "{why}; the runner ends, and what is not recorded becomes uncertain"
+        );
+        anyhow::bail!(
+            "{why}: {unrecorded} outcomes are not recorded; their recipients become uncertain"
+        )
     }
 
     fn keep_time(&mut self, now: Instant, poll_at: &mut Instant) {
@@ -436,7 +454,7 @@ impl Engine {
         }
         let error = match result {
             Ok(event) => {
-                self.outage.over(kind.name());
+                self.outage.over(now, kind.name());
                 if let Event::Changed(changes) = &event
                     && (changes.test_mail || changes.integration_test)
                 {
@@ -452,7 +470,7 @@ impl Engine {
                 return self.state.apply(now, Event::Refused);
             }
             (StorageError::NotRegistered(_), _) => {}
-            _ => self.outage.begins(kind.name(), &error),
+            _ => self.outage.begins(now, kind.name(), &error),
         }
         match kind {
             Kind::Claim => self.state.apply(now, Event::ClaimUnanswered),
@@ -486,40 +504,6 @@ impl Engine {
             Ok(Ok(())) => tracing::info!("runner is unregistered"),
             Ok(Err(error)) => tracing::warn!(error = %error, "runner could not be unregistered"),
             Err(_) => tracing::warn!("runner could not be unregistered in time"),
-        }
-    }
-}
-
-/// Says once that the database does not answer as it should, and once that it does again.
-#[derive(Default)]
-struct Outage {
-    unavailable: bool,
-    /// The last error of each call that fails although the database is there.
-    failing: HashMap<&'static str, String>,
-}
-
-impl Outage {
-    fn begins(&mut self, call: &'static str, error: &StorageError) {
-        let error_text = error.to_string();
-        if let StorageError::Unavailable(_) = error {
-            if !std::mem::replace(&mut self.unavailable, true) {
-                tracing::warn!(
-                    error = error_text,
-                    "calls have no answer; they are repeated"
-                );
-            }
-        } else if self.failing.get(call) != Some(&error_text) {
-            tracing::error!(call, error = error_text, "a call fails; it is repeated");
-            self.failing.insert(call, error_text);
-        }
-    }
-
-    fn over(&mut self, call: &'static str) {
-        if std::mem::take(&mut self.unavailable) {
-            tracing::info!("the database answers again");
-        }
-        if self.failing.remove(call).is_some() {
-            tracing::info!(call, "the call succeeds again");
         }
     }
 }

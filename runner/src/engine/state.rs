@@ -181,7 +181,7 @@ pub struct State {
     outbox_since: Option<Instant>,
     /// The one report or release under way.
     calling: Option<Repeated<Call>>,
-    /// Items of a call that broke the protocol, each to be tried alone.
+    /// Parts of a call that was refused, each to be tried alone.
     apart: VecDeque<Call>,
     /// The one claim under way.
     claiming: Option<Repeated<Claim>>,
@@ -385,27 +385,50 @@ impl State {
         }
     }
 
-    /// One bad item spoils a call: each is tried alone, and what is refused alone is given up.
+    /// One bad outcome spoils a call: it is taken apart until that one is alone, which is then told in fewer words. Only
+    /// what is refused even so is given up. A release tells its outcomes first; the lease is given back afterwards.
     fn refused(&mut self, now: Instant, call: &Call) {
-        for item in &call.items {
-            let (key, outcomes) = (item.key, item.outcomes.clone());
-            if call.items.len() > 1 {
-                self.apart.push_back(Call {
-                    verb: call.verb,
-                    items: vec![Item {
-                        key,
-                        next_mark: item.next_mark,
-                        outcomes,
-                    }],
-                });
-            } else {
+        let report = |key: LeaseKey, fact: Fact| Call {
+            verb: Verb::Report,
+            items: vec![Item {
+                key,
+                next_mark: None,
+                outcomes: vec![fact],
+            }],
+        };
+        let [item] = &call.items[..] else {
+            self.apart.extend(call.items.iter().map(|item| Call {
+                verb: call.verb,
+                items: vec![item.clone()],
+            }));
+            return;
+        };
+        let key = item.key;
+        match &item.outcomes[..] {
+            [] => {
                 tracing::error!(
                     job.no = key.job_no,
                     chunk.no = key.chunk_no,
-                    outcomes.lost = outcomes.len(),
-                    "a report was refused and is given up; its recipients become uncertain"
+                    "a lease is refused and given up; what may be under way becomes uncertain"
                 );
                 self.forget(now, key);
+            }
+            [fact] if call.verb == Verb::Report && item.next_mark.is_none() => {
+                let bare = fact.bare();
+                if bare == *fact {
+                    tracing::error!(
+                        job.no = key.job_no,
+                        chunk.no = key.chunk_no,
+                        outcomes.lost = 1,
+                        "an outcome is refused and given up; its recipient becomes uncertain"
+                    );
+                } else {
+                    self.apart.push_back(report(key, bare));
+                }
+            }
+            facts => {
+                let alone = facts.iter().map(|fact| report(key, fact.clone()));
+                self.apart.extend(alone);
             }
         }
     }

@@ -12,7 +12,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSqlOwned, Json, ToSql};
 use uuid::Uuid;
 
-use super::{StorageError, passes, pool};
+use super::{StorageError, Trouble, pool};
 use crate::config::Database;
 use crate::logging::chain;
 use crate::secret::Secret;
@@ -68,7 +68,7 @@ impl From<tokio_postgres::Error> for ApiError {
         if *code == SqlState::QUERY_CANCELED {
             return ApiError::TimedOut;
         }
-        if passes(code) {
+        if Trouble::of(code).is_some_and(Trouble::passes) {
             return ApiError::Unavailable(format!("{} ({})", answer.message(), code.code()));
         }
         ApiError::Refused(Box::new(Refused {
@@ -114,11 +114,12 @@ impl Lent {
         };
         let reads_only = access.is_none_or(|(_, access)| access == Access::Read);
         let work = async {
-            let transaction = client
-                .build_transaction()
-                .read_only(reads_only)
-                .start()
-                .await?;
+            let mut transaction = client.build_transaction();
+            if reads_only {
+                transaction = transaction.read_only(true);
+            }
+            // Not READ WRITE otherwise: a database that is set to be read-only is to stay so.
+            let transaction = transaction.start().await?;
             let answer = async {
                 if let Some((by, _)) = access {
                     let act_as = transaction.prepare_cached(ACT_AS).await?;

@@ -215,6 +215,19 @@ impl Runner {
         decided
     }
 
+    /// The next call, which tells one outcome and nothing else.
+    fn alone(&mut self) -> (Verb, Fact) {
+        let call = self.decide().call();
+        let [item] = &call.items[..] else {
+            panic!("{} items", call.items.len());
+        };
+        assert_eq!(item.next_mark, None);
+        let [fact] = &item.outcomes[..] else {
+            panic!("{} outcomes", item.outcomes.len());
+        };
+        (call.verb, fact.clone())
+    }
+
     fn pass(&mut self, time: Duration) {
         self.now += time;
     }
@@ -637,6 +650,96 @@ fn a_refused_call_is_taken_apart_and_only_the_bad_item_is_given_up() {
     assert_eq!(runner.decide().call().items[0].key, key(2));
     runner.apply(answer(2, Verdict::Ok, 5, &[3, 4, 5]));
     assert_eq!(runner.state.known(), [key(2)]);
+}
+
+#[test]
+fn of_a_refused_item_each_outcome_is_told_alone_and_none_takes_others_with_it() {
+    let (mut runner, first) = Runner::sending();
+    runner.sent(&first.started[0]);
+    let held = runner.decide().call();
+    runner.apply(answer(1, Verdict::Again, 3, &[]));
+    runner.sent(&first.started[1]);
+    assert_eq!(held.items[0].outcomes, [fact(1)]);
+    let both = runner.decide().call();
+    assert_eq!(both.items[0].outcomes, [fact(1), fact(2)]);
+    assert!(both.items[0].next_mark.is_some());
+
+    runner.apply(Event::Refused);
+    assert_eq!(runner.alone(), (Verb::Report, fact(1)));
+    runner.apply(Event::Unanswered);
+    assert_eq!(runner.alone(), (Verb::Report, fact(1)));
+    runner.apply(answer(1, Verdict::Ok, 3, &[2, 3]));
+    assert_eq!(runner.alone(), (Verb::Report, fact(2)));
+    runner.apply(answer(1, Verdict::Ok, 3, &[3]));
+    assert_eq!(runner.state.unrecorded(), 0);
+    assert!(runner.decide().call().items[0].next_mark.is_some());
+}
+
+#[test]
+fn an_outcome_is_told_in_fewer_words_before_it_is_given_up() {
+    let (mut runner, first) = Runner::sending();
+    runner.sent(&first.started[0]);
+    runner.decide().call();
+    runner.apply(Event::Refused);
+    assert_eq!(runner.alone(), (Verb::Report, fact(1)));
+    runner.apply(Event::Refused);
+    assert_eq!(runner.state.unrecorded(), 1);
+    assert_eq!(runner.alone(), (Verb::Report, Fact::new(1, Outcome::Sent)));
+    runner.apply(Event::Refused);
+    assert_eq!(runner.state.unrecorded(), 0);
+    assert_eq!(runner.state.known(), [key(1)]);
+}
+
+#[test]
+fn a_refused_release_tells_its_outcomes_one_by_one_and_then_gives_the_lease_back() {
+    let (mut runner, first) = Runner::sending();
+    runner.apply(Event::Drain);
+    runner.sent(&first.started[0]);
+    runner.sent(&first.started[1]);
+    assert_eq!(runner.decide().call().verb, Verb::Release);
+    runner.apply(Event::Refused);
+    for told in [fact(1), fact(2), Fact::new(3, Outcome::Returned)] {
+        assert_eq!(runner.alone(), (Verb::Report, told));
+        runner.apply(answer(1, Verdict::Stop, 3, &[]));
+    }
+    let release = runner.decide().call();
+    assert_eq!(release.verb, Verb::Release);
+    assert!(release.items[0].outcomes.is_empty());
+    runner.apply(Event::Refused);
+    runner.apply(Event::Claimed(vec![]));
+    assert!(runner.state.is_drained());
+}
+
+#[test]
+fn while_reports_fail_no_more_outcomes_are_kept_than_the_windows_had_room_for() {
+    const LEASES: i64 = 2;
+    let (mut runner, first) = Runner::sending();
+    let mut under_way = first.started;
+    let mut next_chunk = 10;
+    for round in 0..500 {
+        runner.apply(Event::Unanswered);
+        for started in std::mem::take(&mut under_way) {
+            runner.sent(&started);
+        }
+        // Claims succeed, and a job has as many leases as it may.
+        let decided = runner.decide();
+        let chunks = match runner.state.known().len() {
+            1 => vec![chunk(2, 10..=20)],
+            _ if round % 100 == 99 => {
+                next_chunk += 20;
+                vec![chunk(next_chunk, next_chunk..=next_chunk + 9)]
+            }
+            _ => vec![],
+        };
+        runner.claimed(chunks);
+        runner.unlimited();
+        under_way = decided.started;
+        runner.pass(Duration::from_secs(1));
+    }
+    // Three positions were passed before, and none since: two leases of a window of three have room for six.
+    assert_eq!(runner.state.unrecorded(), 3);
+    assert!(under_way.is_empty());
+    assert!(runner.state.unrecorded() <= LEASES as usize * WINDOW);
 }
 
 #[test]

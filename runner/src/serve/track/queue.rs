@@ -294,6 +294,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::storage::Trouble;
 
     #[derive(Default)]
     struct Fake {
@@ -328,7 +329,7 @@ mod tests {
     }
 
     fn away() -> StorageError {
-        StorageError::Unavailable("away".to_owned())
+        StorageError::Unavailable(Trouble::Unreachable, "away".to_owned())
     }
 
     fn refused() -> StorageError {
