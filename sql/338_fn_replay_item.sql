@@ -62,7 +62,8 @@ begin
   set mark = v_chunk.mark, passed = v_chunk.passed, recorded = v_chunk.recorded, state = v_chunk.state, runner_id = v_chunk.runner_id,
     epoch = v_chunk.epoch,
     -- Every attempt of a recipient has the same date.
-    first_leased_at = coalesce(c.first_leased_at, timestamptz 'epoch' + (p_item ->> 'first_leased_us')::bigint * interval '1 microsecond')
+    first_leased_at = coalesce(c.first_leased_at,
+      case when c.kind = 'range' then timestamptz 'epoch' + (p_item ->> 'first_leased_us')::bigint * interval '1 microsecond' end)
   where c.job_no = v_chunk.job_no and c.chunk_no = v_chunk.chunk_no;
 
   v_chunk.recorded := v_chunk.recorded + campaign._record_outcomes(p_runner_id, v_job, v_chunk, (p_item ->> 'epoch')::bigint, v_outcomes);

@@ -31,7 +31,7 @@ const MAX_CONNECTIONS: usize = 8;
 /// Why a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// CP020: the database does not know this runner (any more). Nothing may be claimed or sent.
+    /// CP020: the database does not know this runner (any more). Nothing may be claimed or sent before a replay.
     #[error("the database does not know this runner: {0}")]
     NotRegistered(String),
     /// CP021: the database speaks another version of the protocol.
@@ -83,6 +83,10 @@ pub struct Recipient {
 #[derive(Debug)]
 pub struct Chunk {
     pub key: LeaseKey,
+    pub job_id: Uuid,
+    pub mark: i64,
+    /// When its first recipient's range chunk was leased first, in microseconds since 1970.
+    pub first_leased_us: i64,
     pub recipients: Vec<Recipient>,
 }
 
@@ -279,6 +283,9 @@ pub struct Timeouts {
 /// What changed behind the runner's back.
 #[derive(Debug, Default, Deserialize)]
 pub struct Changes {
+    /// The database's time, in microseconds since 1970.
+    #[serde(default)]
+    pub now_us: Option<i64>,
     /// Jobs of which nothing more may be started.
     #[serde(default)]
     pub stopped: Vec<i64>,
@@ -361,6 +368,38 @@ pub struct Item {
     /// Position up to which the runner asks to pass.
     pub next_mark: Option<i64>,
     pub outcomes: Vec<Fact>,
+}
+
+/// What was done under one lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReplayItem {
+    #[serde(flatten)]
+    pub key: LeaseKey,
+    pub job_id: Uuid,
+    pub first_leased_us: i64,
+    pub mark: i64,
+    /// Passed, and without an outcome yet.
+    pub open: Vec<i64>,
+    pub outcomes: Vec<Fact>,
+    /// The job was stopped when this runner heard of it last.
+    pub stopped: bool,
+}
+
+/// A part of what this runner did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replay {
+    /// The whole has all that was done since then; `None` = since the runner's start. In microseconds since 1970.
+    pub since_us: Option<i64>,
+    pub items: Vec<ReplayItem>,
+    pub last: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Replayed {
+    /// As in [`Changes`].
+    pub now_us: i64,
+    /// Campaigns that the database does not have.
+    pub unknown: Vec<Uuid>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -562,7 +601,7 @@ impl Storage {
         known: &[LeaseKey],
     ) -> Result<Vec<Chunk>, StorageError> {
         self.call(
-            "select job_no, chunk_no, epoch, positions, emails, vars, first_leased_at \
+            "select job_no, chunk_no, epoch, job_id, mark, positions, emails, vars, first_leased_at \
              from campaign.claim_chunks($1, $2, $3)",
             &[&self.runner_id, &want, &Json(known)],
         )
@@ -588,6 +627,33 @@ impl Storage {
             .call_json(sql, &[&self.runner_id, &Json(items)])
             .await?;
         matching(items, answers)
+    }
+
+    pub async fn replay(
+        &self,
+        host: &str,
+        pid: i32,
+        replay: &Replay,
+    ) -> Result<Replayed, StorageError> {
+        let version = env!("CARGO_PKG_VERSION");
+        let Replay {
+            since_us,
+            items,
+            last,
+        } = replay;
+        self.call_json(
+            "select campaign.replay($1, $2, $3, $4, $5, $6, $7)",
+            &[
+                &self.runner_id,
+                &host,
+                &pid,
+                &version,
+                since_us,
+                &Json(items),
+                last,
+            ],
+        )
+        .await
     }
 
     async fn call_json<T: for<'a> Deserialize<'a>>(
@@ -681,13 +747,18 @@ fn chunk(row: &Row) -> Result<Chunk, StorageError> {
             chunk_no: row.try_get("chunk_no")?,
             epoch: row.try_get("epoch")?,
         };
-        Ok::<_, tokio_postgres::Error>((key, positions, emails, vars, dates))
+        let (job_id, mark) = (row.try_get("job_id")?, row.try_get("mark")?);
+        Ok::<_, tokio_postgres::Error>((key, job_id, mark, positions, emails, vars, dates))
     };
-    let (key, positions, emails, vars, dates) =
+    let (key, job_id, mark, positions, emails, vars, dates) =
         read().map_err(|error| unexpected(chain(&error)))?;
     if [emails.len(), vars.len(), dates.len()] != [positions.len(); 3] {
         return Err(unexpected("arrays of different lengths".to_owned()));
     }
+    let first_leased_us = (dates.first())
+        .and_then(|date| date.duration_since(SystemTime::UNIX_EPOCH).ok())
+        .and_then(|since| i64::try_from(since.as_micros()).ok())
+        .unwrap_or_default();
     let recipients = positions
         .into_iter()
         .zip(emails)
@@ -703,7 +774,13 @@ fn chunk(row: &Row) -> Result<Chunk, StorageError> {
             _ => Err(unexpected("vars that are not an object".to_owned())),
         })
         .collect::<Result<_, _>>()?;
-    Ok(Chunk { key, recipients })
+    Ok(Chunk {
+        key,
+        job_id,
+        mark,
+        first_leased_us,
+        recipients,
+    })
 }
 
 fn test_mail(row: &Row) -> Result<TestMail, StorageError> {

@@ -57,15 +57,19 @@ impl Lease {
         self.gate.close();
     }
 
-    /// Everything up to `mark` is passed: what is in `go` may be started, of the rest the database has recorded why
-    /// not. Positions that are not ahead were told before.
-    pub fn pass(&mut self, mark: i64, go: &[i64]) {
+    /// Everything up to `mark` is passed: what is in `go` may be started, of the rest, which is returned, the database
+    /// has recorded why not. Positions that are not ahead were told before.
+    pub fn pass(&mut self, mark: i64, go: &[i64]) -> Vec<i64> {
         let go: HashSet<i64> = go.iter().copied().collect();
+        let mut refused = Vec::new();
         while let Some(recipient) = self.ahead.pop_front_if(|next| next.pos <= mark) {
             if go.contains(&recipient.pos) {
                 self.ready.push_back(recipient);
+            } else {
+                refused.push(recipient.pos);
             }
         }
+        refused
     }
 
     pub fn can_start(&self) -> bool {
@@ -185,7 +189,7 @@ mod tests {
     #[test]
     fn only_positions_in_go_are_started() {
         let mut lease = lease(1..=5);
-        lease.pass(4, &[1, 3, 4]);
+        assert_eq!(lease.pass(4, &[1, 3, 4]), [2]);
         assert_eq!(started(&mut lease), [1, 3, 4]);
         assert_eq!(lease.ahead(), 1);
     }

@@ -4,6 +4,7 @@
 mod carry;
 mod job;
 mod lease;
+mod memory;
 mod outage;
 mod plan;
 mod relay;
@@ -49,13 +50,15 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// process at once.
 ///
 /// # Errors
-/// The database refuses this runner, or does not know it any more, or has not taken what was left to record some time
+/// The database refuses this runner, or has not taken what was left to record some time
 /// after a signal.
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot wait for signals")?;
     let runner_id = Uuid::new_v4();
     let storage = Storage::new(settings.database.to_config(), runner_id)?;
-    let Some((registration, fences)) = register(&storage, &mut signals).await? else {
+    let host: Arc<str> = (rustix::system::uname().nodename().to_string_lossy()).into();
+    let pid = i32::try_from(std::process::id())?;
+    let Some((registration, fences)) = register(&storage, &host, pid, &mut signals).await? else {
         return Ok(());
     };
     tracing::info!(
@@ -80,6 +83,8 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let dialer = Arc::new(NetDialer::default());
     let engine = Engine {
         storage,
+        host,
+        pid,
         pool: Arc::new(Pool::new(dialer.clone())),
         dialer,
         heartbeat: Duration::from_millis(registration.heartbeat_ms),
@@ -95,7 +100,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         news_at: Instant::now(),
         tick_at: None,
         outage: Outage::default(),
-        fatal: None,
+        replays: 0,
     };
     let ended = engine.run(inbox, &mut signals).await;
     if let Some(listener) = listener {
@@ -107,16 +112,15 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
 /// Repeated until there is a database with the extension. `None` = told to stop before.
 async fn register(
     storage: &Storage,
+    host: &str,
+    pid: i32,
     signals: &mut Signals,
 ) -> anyhow::Result<Option<(Registration, Fences)>> {
-    let name = rustix::system::uname();
-    let host = name.nodename().to_string_lossy();
-    let pid = i32::try_from(std::process::id())?;
     let mut outage = Outage::default();
     for attempt in 1.. {
         let sent = boot_time();
         let error = tokio::select! {
-            answer = storage.register_runner(&host, pid) => match answer {
+            answer = storage.register_runner(host, pid) => match answer {
                 Ok(answer) => {
                     outage.over(Instant::now(), "register");
                     let length = Duration::from_millis(answer.fence_ms);
@@ -147,6 +151,8 @@ async fn register(
 
 struct Engine {
     storage: Storage,
+    host: Arc<str>,
+    pid: i32,
     dialer: Arc<dyn Dialer>,
     pool: Arc<Pool>,
     heartbeat: Duration,
@@ -166,14 +172,16 @@ struct Engine {
     news_at: Instant,
     tick_at: Option<Instant>,
     outage: Outage,
-    fatal: Option<StorageError>,
+    /// How often the database was told what this runner did.
+    replays: u64,
 }
 
 /// How a task ended.
 enum Done {
     /// It has told what came of it, if anybody is to know.
     Silent,
-    Call(Kind, Box<Result<Event, StorageError>>),
+    /// A call made after so many replays.
+    Call(Kind, u64, Box<Result<Event, StorageError>>),
 }
 
 /// What a call was for: says what becomes of an error.
@@ -183,6 +191,7 @@ enum Kind {
     Tick,
     Claim,
     Call,
+    Replay,
     Plan(i64),
     Grant(i64),
     Connections(Uuid),
@@ -196,6 +205,7 @@ impl Kind {
             Kind::Tick => "tick",
             Kind::Claim => "claim",
             Kind::Call => "report",
+            Kind::Replay => "replay",
             Kind::Plan(_) => "job_spec",
             Kind::Grant(_) => "grant",
             Kind::Connections(_) => "connections",
@@ -295,13 +305,7 @@ impl Engine {
             self.keep_time(now, &mut poll_at);
         }
         self.say_goodbye().await;
-        match self.fatal {
-            None => Ok(()),
-            Some(error) => Err(anyhow::Error::new(error).context(
-                "the runner is not registered any more: nothing more was started, what is known was reported. \
-                 Start it again; if this recurs, look for a host or database that stalls",
-            )),
-        }
+        Ok(())
     }
 
     /// Whatever is not recorded becomes uncertain when the runner is missed.
@@ -366,6 +370,14 @@ impl Engine {
                 };
                 answers.map(Event::Answered)
             }),
+            Action::Replay { replay, attempt } => {
+                let (host, pid) = (self.host.clone(), self.pid);
+                self.call(Kind::Replay, async move {
+                    sleep(backoff(attempt)).await;
+                    let answer = storage.replay(&host, pid, &replay).await?;
+                    Ok(Event::Replayed(answer.now_us, answer.unknown))
+                });
+            }
             Action::Plan { job_no } => self.call(Kind::Plan(job_no), async move {
                 let job = storage.job_spec(job_no).await?;
                 let relay = storage.integration_spec(job.integration_id).await?;
@@ -433,20 +445,20 @@ impl Engine {
         kind: Kind,
         call: impl Future<Output = Result<Event, StorageError>> + Send + 'static,
     ) {
+        let replays = self.replays;
         self.tasks
-            .spawn(async move { Done::Call(kind, Box::new(call.await)) });
+            .spawn(async move { Done::Call(kind, replays, Box::new(call.await)) });
     }
 
     fn done(&mut self, done: Result<Done, tokio::task::JoinError>) {
         let now = Instant::now();
-        let (kind, result) = match done {
-            Ok(Done::Call(kind, result)) => (kind, *result),
+        let (kind, replays, result) = match done {
+            Ok(Done::Call(kind, replays, result)) => (kind, replays, *result),
             Ok(Done::Silent) => return,
             // A bug. What the task held is unknown: the process ends, and what is open becomes uncertain.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         match &kind {
-            _ if self.fatal.is_some() => {}
             Kind::Heartbeat if result.is_ok() => self.heartbeat_at = Some(now + self.heartbeat),
             Kind::Heartbeat => self.heartbeat_at = Some(now + HEARTBEAT_RETRY),
             Kind::Tick => self.tick_at = Some(now + TICK),
@@ -460,7 +472,15 @@ impl Engine {
                 {
                     self.requested.notify_one();
                 }
-                return self.state.apply(now, event);
+                self.state.apply(now, event);
+                if let Kind::Replay = kind
+                    && !self.state.is_replaying()
+                {
+                    self.replays += 1;
+                    // Unless one is under way.
+                    self.heartbeat_at = self.heartbeat_at.map(|_| now);
+                }
+                return;
             }
             Err(error) => error,
         };
@@ -469,26 +489,26 @@ impl Engine {
                 tracing::error!(error = %error, "the database refuses a report");
                 return self.state.apply(now, Event::Refused);
             }
+            (StorageError::ProtocolBroken(_), Kind::Replay) => {
+                tracing::error!(error = %error, "the database refuses a replay");
+                return self.state.apply(now, Event::ReplayRefused);
+            }
+            // Unless it was called before the last replay.
+            (StorageError::NotRegistered(_), _) if replays == self.replays => {
+                self.state.apply(now, Event::NotRegistered);
+            }
             (StorageError::NotRegistered(_), _) => {}
             _ => self.outage.begins(now, kind.name(), &error),
         }
         match kind {
             Kind::Claim => self.state.apply(now, Event::ClaimUnanswered),
             Kind::Call => self.state.apply(now, Event::Unanswered),
+            Kind::Replay => self.state.apply(now, Event::ReplayUnanswered),
             Kind::Plan(job_no) => self.state.apply(now, Event::Planned(job_no, None)),
             Kind::Grant(job_no) => self.state.apply(now, Event::Granted(job_no, None)),
             Kind::Connections(relay) => self.state.apply(now, Event::Allowed(relay, None)),
             Kind::Tell(relay, report) => self.state.apply(now, Event::Told(relay, report, false)),
             Kind::Heartbeat | Kind::Tick => {}
-        }
-        if let StorageError::NotRegistered(_) = error {
-            if self.fatal.is_none() {
-                tracing::error!(error = %error, "nothing more is started; what is known is reported");
-            }
-            self.fatal.get_or_insert(error);
-            self.heartbeat_at = None;
-            self.tick_at = None;
-            self.state.apply(now, Event::Drain);
         }
     }
 

@@ -2,6 +2,7 @@
 //! comes out of [`State::decide`], when to ask again of [`State::next_wake`].
 
 mod decide;
+mod replay;
 #[cfg(test)]
 #[expect(clippy::unwrap_used)]
 mod tests;
@@ -17,11 +18,12 @@ use uuid::Uuid;
 use super::carry::{Assignment, End};
 use super::job::Job;
 use super::lease::Lease;
+use super::memory::Memory;
 use super::plan::Plan;
 use super::relay::{Allowance, Question, Relay, RelayReport};
 use crate::fence::Fences;
 use crate::storage::{
-    Answer, Changes, Chunk, Fact, Failure, Grant, Item, LeaseKey, Recipient, Verdict,
+    Answer, Changes, Chunk, Fact, Failure, Grant, Item, LeaseKey, Recipient, Replay, Verdict,
 };
 
 /// Before the settings of a job are asked for again.
@@ -47,6 +49,14 @@ pub enum Event {
     Unanswered,
     /// The report or release under way breaks the protocol: nothing of it was written, nor will be.
     Refused,
+    /// The database does not know this runner: it wants to be told what it did.
+    NotRegistered,
+    /// A part of it was heard, at that time of the database in microseconds since 1970; it has nothing of these campaigns.
+    Replayed(i64, Vec<Uuid>),
+    /// It may have been heard or not.
+    ReplayUnanswered,
+    /// It breaks the protocol: nothing of it was written.
+    ReplayRefused,
     Changed(Changes),
     /// A heartbeat that was sent at that time since boot was answered.
     Heard(Duration, Changes),
@@ -82,6 +92,10 @@ pub enum Action {
     },
     Call {
         call: Arc<Call>,
+        attempt: u32,
+    },
+    Replay {
+        replay: Arc<Replay>,
         attempt: u32,
     },
     Plan {
@@ -185,6 +199,12 @@ pub struct State {
     apart: VecDeque<Call>,
     /// The one claim under way.
     claiming: Option<Repeated<Claim>>,
+    memory: Memory,
+    /// The memory is to be told, once nothing else is under way.
+    replay_due: bool,
+    /// What is being told; its parts that are still to come.
+    replaying: Option<Repeated<Replay>>,
+    replays: VecDeque<Replay>,
     claim_due: bool,
     /// How often, and when, work that a notification told of is looked for again.
     looks_left: u32,
@@ -206,6 +226,10 @@ impl State {
             calling: None,
             apart: VecDeque::new(),
             claiming: None,
+            memory: Memory::default(),
+            replay_due: false,
+            replaying: None,
+            replays: VecDeque::new(),
             claim_due: true,
             looks_left: 0,
             look_at: None,
@@ -246,6 +270,7 @@ impl State {
             && self.calling.is_none()
             && self.apart.is_empty()
             && self.claiming.is_none()
+            && !self.is_replaying()
     }
 
     pub fn apply(&mut self, now: Instant, event: Event) {
@@ -256,7 +281,7 @@ impl State {
                 self.looks_left = LOOKS;
             }
             Event::Claimed(chunks) => self.claimed(now, chunks),
-            Event::ClaimUnanswered if self.draining => self.claiming = None,
+            Event::ClaimUnanswered if self.draining || self.replay_due => self.claiming = None,
             Event::ClaimUnanswered => {
                 if let Some(claiming) = &mut self.claiming {
                     claiming.unanswered();
@@ -267,6 +292,8 @@ impl State {
                     self.answered(now, &calling.call, answers);
                 }
             }
+            // What it carried is in the memory.
+            Event::Unanswered if self.replay_due => self.calling = None,
             Event::Unanswered => {
                 if let Some(calling) = &mut self.calling {
                     calling.unanswered();
@@ -277,8 +304,19 @@ impl State {
                     self.refused(now, &calling.call);
                 }
             }
+            Event::NotRegistered => self.replay_due = !self.is_replaying() || self.replay_due,
+            Event::Replayed(now_us, unknown) => self.replayed(now_us, &unknown),
+            Event::ReplayUnanswered => {
+                if let Some(replaying) = &mut self.replaying {
+                    replaying.unanswered();
+                }
+            }
+            Event::ReplayRefused => self.replay_refused(),
             Event::Changed(changes) => self.changed(&changes),
             Event::Heard(sent, changes) => {
+                if let Some(now_us) = changes.now_us {
+                    self.memory.heard(now_us);
+                }
                 // First what it tells, then that it was told: workers ask the fences at any time.
                 self.changed(&changes);
                 self.fences.alive.heard(sent);
@@ -323,7 +361,11 @@ impl State {
             self.looks_left -= 1;
             self.look_at = Some(now + LOOK_AGAIN);
         }
-        for Chunk { key, recipients } in chunks {
+        for chunk in chunks {
+            self.memory.leased(&chunk);
+            let Chunk {
+                key, recipients, ..
+            } = chunk;
             let same_chunk =
                 |old: &LeaseKey| (old.job_no, old.chunk_no) == (key.job_no, key.chunk_no);
             for (_, older) in self.leases.iter_mut().filter(|(old, _)| same_chunk(old)) {
@@ -371,9 +413,11 @@ impl State {
                 (_, Verdict::Fenced) => lease.end(),
                 (_, verdict) => {
                     let before = lease.ready();
-                    lease.pass(answer.mark, &answer.go);
+                    let refused = lease.pass(answer.mark, &answer.go);
+                    (self.memory).passed(item.key, answer.mark, &answer.go, &refused);
                     if verdict == Verdict::Stop {
                         lease.end();
+                        self.memory.stopped(item.key);
                     }
                     let in_vain = item.outcomes.is_empty() && lease.ready() == before;
                     if let Some(job) = self.jobs.get_mut(&item.key.job_no) {
@@ -440,7 +484,11 @@ impl State {
             }
         }
         for (key, lease) in &mut self.leases {
-            if changes.stopped.contains(&key.job_no) || changes.lost.contains(key) {
+            let stopped = changes.stopped.contains(&key.job_no);
+            if stopped {
+                self.memory.stopped(*key);
+            }
+            if stopped || changes.lost.contains(key) {
                 lease.end();
             }
         }
@@ -516,6 +564,7 @@ impl State {
                         lease.end();
                     }
                 }
+                self.memory.ended(key, &fact);
                 self.hold(now, key, fact);
             }
             End::Unstarted(recipient) => self.unstarted(key, recipient),
@@ -570,6 +619,7 @@ impl State {
 
     /// The lease is over.
     fn forget(&mut self, now: Instant, key: LeaseKey) {
+        self.memory.over(key);
         if let Some(lease) = self.leases.remove(&key) {
             tracing::info!(parent: lease.span(), "chunk is over");
         }

@@ -30,7 +30,10 @@ impl State {
     pub fn decide(&mut self, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         self.start(now, &mut actions);
-        if self.calling.is_none() {
+        if let Some((replay, attempt)) = self.next_replay(now) {
+            actions.push(Action::Replay { replay, attempt });
+        }
+        if self.calling.is_none() && !self.is_replaying() {
             self.calling = self.next_call(now).map(Repeated::new);
         }
         if let Some((call, attempt)) = self.calling.as_mut().and_then(Repeated::next) {
@@ -38,7 +41,7 @@ impl State {
         }
         self.prefetch();
         self.claim_due |= self.look_at.take_if(|at| now >= *at).is_some();
-        if self.claiming.is_none() {
+        if self.claiming.is_none() && !self.is_replaying() {
             self.claiming = self.next_claim().map(Repeated::new);
         }
         if let Some((claim, attempt)) = self.claiming.as_mut().and_then(Repeated::next) {
@@ -86,7 +89,7 @@ impl State {
     }
 
     fn start(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        if self.draining || !self.fences.may_start() {
+        if self.draining || self.is_replaying() || !self.fences.may_start() {
             return;
         }
         while let Some((job_no, key, plan)) = self.next_start(now) {
@@ -174,7 +177,10 @@ impl State {
                 let lease = self.leases.get_mut(&key)?;
                 lease.end();
                 let mut outcomes = outbox.remove(&key).unwrap_or_default();
-                outcomes.extend(lease.give_back());
+                for fact in lease.give_back() {
+                    self.memory.ended(key, &fact);
+                    outcomes.push(fact);
+                }
                 Some(Item {
                     key,
                     next_mark: None,

@@ -1,3 +1,5 @@
+mod replay;
+
 use std::time::SystemTime;
 
 use uuid::Uuid;
@@ -23,6 +25,7 @@ struct Runner {
 struct Decided {
     claims: Vec<(Arc<Claim>, u32)>,
     calls: Vec<(Arc<Call>, u32)>,
+    replays: Vec<(Arc<Replay>, u32)>,
     plans: usize,
     grants: usize,
     started: Vec<(FlightNo, Assignment)>,
@@ -58,6 +61,9 @@ fn chunk(chunk_no: i64, positions: std::ops::RangeInclusive<i64>) -> Chunk {
     };
     Chunk {
         key: key(chunk_no),
+        job_id: Uuid::nil(),
+        mark: *positions.start() - 1,
+        first_leased_us: 0,
         recipients: positions.map(recipient).collect(),
     }
 }
@@ -205,6 +211,7 @@ impl Runner {
             match action {
                 Action::Claim { claim, attempt } => decided.claims.push((claim, attempt)),
                 Action::Call { call, attempt } => decided.calls.push((call, attempt)),
+                Action::Replay { replay, attempt } => decided.replays.push((replay, attempt)),
                 Action::Plan { .. } => decided.plans += 1,
                 Action::Grant { .. } => decided.grants += 1,
                 Action::Start { flight, assignment } => decided.started.push((flight, assignment)),
