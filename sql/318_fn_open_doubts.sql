@@ -28,9 +28,10 @@ begin
   where i.job_no = p_job_no and i.pos = any (p_positions) and i.chunk_no = p_chunk_no;
 
   with opened as (
-    insert into campaign.doubt (job_no, pos, chunk_no, cause, since, quiet_until, decision, decided_by, decided_at)
+    insert into campaign.doubt (job_no, pos, chunk_no, cause, since, quiet_until, decision, decided_by, decided_at, resend_asked)
     select p_job_no, p.pos, p_chunk_no, p_cause, v_now, v_quiet_until,
-      y.decision, case when y.decision is not null then 'on_uncertain' end, case when y.decision is not null then v_now end
+      y.decision, case when y.decision is not null then 'on_uncertain' end, case when y.decision is not null then v_now end,
+      y.decision is not distinct from 'resend'
     from unnest(p_positions) as p (pos)
     cross join lateral (
       select case

@@ -85,7 +85,7 @@ begin
     group by d.pos
     on conflict (job_no, pos) do update set due = excluded.due where v_force and i.chunk_no is null;
     update campaign.doubt d
-    set decision = 'resend', decided_by = campaign._subject(), decided_at = v_now
+    set decision = 'resend', decided_by = campaign._subject(), decided_at = v_now, resend_asked = true
     where d.job_no = v_job.job_no and d.pos = any (v_again.mailable) and d.decision is null;
     select max(i.due) into v_due from campaign.retry_item i where i.job_no = v_job.job_no and i.pos = any (v_again.mailable);
   end if;

@@ -11,6 +11,7 @@ declare
   v_facts record;
   v_chunks record;
   v_n bigint;
+  v_unasked bigint;
 begin
   select count(*) as n, coalesce(min(s.pos), 1) as low, coalesce(max(s.pos), 0) as high,
     count(*) filter (where s.state = 'sent') as sent, count(*) filter (where s.state = 'failed') as failed,
@@ -40,17 +41,18 @@ begin
     v_facts.uncertain, v_facts.suppressed, v_facts.cancelled, v_facts.pending, v_facts.lost);
   return next;
 
-  select count(*) into v_n
+  select count(*), count(*) filter (where twice.n > 1 + twice.asked) into v_n, v_unasked
   from (
-    select t.pos
+    select t.pos, count(*) as n, (
+      select count(*) from campaign.doubt d where d.job_no = v_job.job_no and d.pos = t.pos and d.resend_asked) as asked
     from campaign.attempt t
     where t.job_no = v_job.job_no and t.outcome = 'sent'
     group by t.pos
     having count(*) > 1
   ) twice;
-  name := 'nobody was accepted twice';
-  holds := v_n = 0;
-  detail := format('%s recipients with more than one accepted mail', v_n);
+  name := 'nobody was accepted twice unasked';
+  holds := v_unasked = 0;
+  detail := format('%s recipients with more than one accepted mail, %s of them without a decision to resend: see double_deliveries', v_n, v_unasked);
   return next;
 
   name := 'the chunks'' counters equal the facts';
@@ -95,6 +97,43 @@ begin
   name := 'I3: what is passed is recorded, or open under a lease';
   holds := v_n = 0;
   detail := format('%s chunks whose counts of passed and recorded positions differ from the rows', v_n);
+  return next;
+
+  select count(*) into v_n
+  from campaign.chunk c
+  where c.job_no = v_job.job_no and c.state = 'leased'
+    and c.passed - c.recorded > least(1000, (v_job.config ->> 'concurrency')::bigint + greatest(1, v_job.chunk_size / 2));
+  name := 'I3: no lease has more open than the window';
+  holds := v_n = 0;
+  detail := format('%s leases that would leave more in doubt than connections and half a chunk', v_n);
+  return next;
+
+  select count(*) into v_n
+  from campaign.doubt d
+  left join campaign.chunk c on c.job_no = d.job_no and c.chunk_no = d.chunk_no
+  where d.job_no = v_job.job_no
+    and not coalesce(d.pos between c.first_pos and c.mark and (c.kind = 'range' or d.pos = any (c.positions)), false);
+  name := 'every doubt is about an attempt that a mark allowed';
+  holds := v_n = 0;
+  detail := format('%s doubts at positions that their chunk never passed', v_n);
+  return next;
+
+  select count(*) into v_n
+  from campaign.retry_item i
+  left join campaign.chunk c on c.job_no = i.job_no and c.chunk_no = i.chunk_no
+  where i.job_no = v_job.job_no and i.chunk_no is not null
+    and not coalesce(
+      c.kind = 'retry' and c.state in ('ready', 'leased') and i.pos = any (c.positions)
+        and not exists (select from campaign.attempt t where t.job_no = i.job_no and t.pos = i.pos and t.chunk_no = i.chunk_no)
+        and not exists (select from campaign.doubt d where d.job_no = i.job_no and d.pos = i.pos and d.chunk_no = i.chunk_no), false);
+  name := 'every retry under way is in the chunk that carries it';
+  holds := v_n = 0;
+  detail := format('%s retries whose chunk does not have them any more', v_n);
+  return next;
+
+  name := 'cursor: everybody up to it was attempted';
+  holds := v_chunks.dirty or v_job.cursor <= campaign._job_cursor(v_job.job_no);
+  detail := format('at %s, by the facts %s', v_job.cursor, campaign._job_cursor(v_job.job_no));
   return next;
 
   name := 'what has ended has no work left';

@@ -9,6 +9,7 @@ declare
   v_standbys bigint := (select count(*) from pg_stat_replication);
   v_clock text := (select s.value from campaign.setting s where s.name = 'clock');
   v_alive bigint := campaign._runners_alive();
+  v_incarnation campaign.incarnation;
   v_public_url text := (select s.value from campaign.setting s where s.name = 'public_url');
 begin
   name := 'server';
@@ -36,6 +37,15 @@ begin
     when holds then format('%s connected, synchronous_standby_names is %s', campaign._counted(v_standbys, 'standby'), current_setting('synchronous_standby_names'))
     else format('%s connected, none of them synchronous; a failover could lose outcomes: set synchronous_standby_names',
       campaign._counted(v_standbys, 'standby')) end;
+  return next;
+
+  select i.* into v_incarnation from campaign.incarnation i;
+  name := 'incarnation';
+  holds := not coalesce(v_incarnation.awaits_replay, false);
+  detail := case
+    when v_incarnation.awaits_replay then format('another one since %s: work waits until the runners have told what they sent', date_trunc('second', v_incarnation.since))
+    when v_incarnation.previous is not null then format('%s, since %s; before: %s', v_incarnation.name, date_trunc('second', v_incarnation.since), v_incarnation.previous)
+    else coalesce(v_incarnation.name, 'no runner has come yet') end;
   return next;
 
   name := 'clock';

@@ -30,7 +30,7 @@ grant campaign_reader, campaign_operator, campaign_admin to campaign_server;
 
 grant select on campaign.email_jobs, campaign.email_templates, campaign.segments, campaign.suppressions,
   campaign.email_events, campaign.campaign_progress, campaign.campaign_stats, campaign.recipient_state, campaign.failed_deliveries,
-  campaign.uncertain_deliveries, campaign.runners, campaign.test_mails, campaign.integration_tests, campaign.integration_test_steps,
+  campaign.uncertain_deliveries, campaign.double_deliveries, campaign.runners, campaign.test_mails, campaign.integration_tests, campaign.integration_test_steps,
   campaign.smtp_providers, campaign.smtp_rules to campaign_reader;
 grant execute on function campaign.check_campaign(uuid), campaign.explain_recipient(uuid, text), campaign.preview(text, text, jsonb),
   campaign.judge_reply(text, text), campaign.help(), campaign.check_installation(), campaign._setting_interval(text) to campaign_reader;

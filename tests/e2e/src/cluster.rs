@@ -4,6 +4,8 @@ use std::process::Command;
 
 use tokio_postgres::{Client, NoTls};
 
+use crate::until;
+
 /// Where a PostgreSQL listens.
 #[derive(Clone)]
 pub(crate) struct Server {
@@ -65,7 +67,37 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn create() -> Cluster {
-        let created = cluster(&["create"]);
+        Cluster::started(&["create"])
+    }
+
+    /// A streaming standby of it.
+    pub fn standby(&self) -> Cluster {
+        Cluster::started(&["standby", &self.folder])
+    }
+
+    /// What the primary commits from now on is lost to it.
+    pub async fn stop_receiving(&self) {
+        let client = self.server.connect("postgres").await;
+        let stop = "alter system set primary_conninfo = ''";
+        client.batch_execute(stop).await.expect("alter system");
+        let reload = "select pg_reload_conf()";
+        client.batch_execute(reload).await.expect("reload");
+        until("the standby receives nothing", async || {
+            let receiving = "select exists (select from pg_stat_wal_receiver)";
+            let row = client.query_one(receiving, &[]).await.expect("a row");
+            (!row.get::<_, bool>(0)).then_some(())
+        })
+        .await;
+    }
+
+    /// Becomes the primary, at the address of the one it was a standby of, which has been stopped.
+    pub fn promote(&mut self, primary: &Cluster) {
+        cluster(&["promote", &self.folder, &primary.folder]);
+        self.server.port = primary.server.port;
+    }
+
+    fn started(args: &[&str]) -> Cluster {
+        let created = cluster(args);
         let (folder, port) = created.trim().rsplit_once(' ').expect("folder and port");
         Cluster {
             folder: folder.to_owned(),

@@ -1,6 +1,6 @@
 begin;
 \ir ../_protocol.sql
-select plan(11);
+select plan(14);
 
 create function found(p_name text) returns text language sql as $$
   select holds || ': ' || detail from campaign.check_installation() where name = p_name
@@ -8,10 +8,15 @@ $$;
 
 select results_eq(
   $$ select name from campaign.check_installation() $$,
-  $$ values ('server'), ('extension'), ('crash safety'), ('failover'), ('clock'), ('public_url'), ('runners') $$,
+  $$ values ('server'), ('extension'), ('crash safety'), ('failover'), ('incarnation'), ('clock'), ('public_url'), ('runners') $$,
   'a row for each thing');
 select matches(found('server'), '^true: PostgreSQL 15\.\d+.*, database \w+, as \w+$', 'which database it is');
 select is(found('failover'), 'true: no standby is connected', 'without a standby nothing can be lost by a failover');
+select matches(found('incarnation'), '^true: \d+/1/\d+$', 'which database it is for its runners');
+update campaign.incarnation set previous = 'another', since = campaign.now(), awaits_replay = true;
+select matches(found('incarnation'), '^false: another one since 2026-02-26 18:00:00\+00: work waits', 'that it waits for them');
+update campaign.incarnation set awaits_replay = false;
+select matches(found('incarnation'), '^true: .*, since 2026-02-26 18:00:00\+00; before: another$', 'that it was another one');
 select matches(found('clock'), '^false: it stands still at 2026-02-26', 'a clock of a test is found');
 delete from campaign.setting where name = 'clock';
 select matches(found('clock'), '^true: ', 'and its absence');

@@ -45,6 +45,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('attempt',              '', '', '', ''),
   ('breaker',              '', '', '', ''),
   ('chunk',                '', '', '', ''),
+  ('double_deliveries',    'r', 'r', '', 'r'),
   ('doubt',                '', '', '', ''),
   ('email_integrations',   'rawd', 'r*', '', 'r*'),
   ('signing_key',          'r*w*', '', '', ''),

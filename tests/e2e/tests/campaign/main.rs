@@ -8,6 +8,7 @@ mod api_limits;
 mod clients;
 mod database_outage;
 mod delivery;
+mod failover;
 mod integration_tests;
 mod logins;
 mod meetup_relay;

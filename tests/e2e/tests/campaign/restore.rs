@@ -12,7 +12,7 @@ const TABLES: &str = "
     order by c.oid::regclass::text";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dump_from_the_middle_of_a_campaign_is_finished_in_another_cluster() {
+async fn a_dump_from_the_middle_of_a_campaign_is_finished_in_another_cluster_when_a_person_says_so() {
     const N: usize = 600;
     const CONCURRENCY: usize = 5;
     let db = Db::clone_template().await;
@@ -43,6 +43,13 @@ async fn a_dump_from_the_middle_of_a_campaign_is_finished_in_another_cluster() {
     );
     gate.open();
     let _runner = Runner::spawn(&restored, &[]).await;
+    restored.until_status(&job, "paused").await;
+    let reason = "select status_reason like 'this database is a restored dump or a clone%' \
+                  from campaign.email_jobs where job_no = $1";
+    assert!(restored.one::<bool>(reason, &[&job.job_no]).await);
+    restored
+        .run(&format!("select campaign.resume_campaign('{}')", job.id))
+        .await;
     restored.until_status(&job, "completed").await;
 
     let mails = job.mails(&catcher);
