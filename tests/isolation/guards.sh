@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # guards.sh DATABASE [SPEC…]: proves that each spec tests something. A patch in guards/ takes out one guard that its spec is about; the spec
 # must pass before it and differ after it. DATABASE has pg_campaign and pgtap, and is cloned for each patch; the server is found by
-# PGHOST, PGPORT, PGUSER. SHOW=1 shows what differed.
+# PGHOST, PGPORT, PGUSER. Of specs that are named, it is shown what differed.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 database=${1:?usage: guards.sh DATABASE [SPEC…]}
@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 # Seconds after which a step that waits for ever is cancelled, which is a difference.
 export PGISOLATIONTIMEOUT=10
-export database work SHOW=${SHOW:-}
+export database work show=${*:+yes}
 
 complain() {
   local line
@@ -58,7 +58,7 @@ try_guard() {
     complain "$patch" "$spec could not be run" "$output"
   else
     echo "ok   $patch"
-    [[ -z $SHOW ]] || printf '%s\n' "$output"
+    [[ -z $show ]] || printf '%s\n' "$output"
   fi
 }
 
@@ -69,12 +69,14 @@ try_spec() {
 }
 
 # A spec names its guards in its head, each with its file, and each has a patch that changes that file.
-check_heads() {
-  local spec=$1 named patched
-  named=$(grep -E '^# Guard: ' "specs/$spec.spec" | grep -oE 'sql/[0-9a-z_]+\.sql' | sort -u)
-  patched=$(for patch in "guards/$spec".patch "guards/$spec".[0-9].patch; do [[ ! -e $patch ]] || changed_files "$patch"; done | sort -u)
-  [[ -n $named && $named == "$patched" ]] ||
-    complain "$spec" "the guards in its head are not those that its patches take out" "named:   ${named//$'\n'/ }" "patched: ${patched//$'\n'/ }"
+check_head() {
+  local spec=$1 heads named patched
+  shift
+  heads=$(grep '^# Guard: ' "specs/$spec.spec")
+  named=$(grep -oE 'sql/[0-9a-z_]+\.sql' <<<"$heads" | sort -u)
+  patched=$(for patch in "$@"; do changed_files "$patch"; done | sort -u)
+  [[ -n $named && $named == "$patched" && $(wc -l <<<"$heads") == "$#" ]] ||
+    complain "$spec" "the guards in its head are not those that its patches take out" "$heads" "patches: $*" "${patched//$'\n'/ }"
 }
 
 failed=0
@@ -92,9 +94,11 @@ if ((${#specs[@]} == 0)); then
 fi
 jobs=()
 for spec in "${specs[@]}"; do
-  check_heads "$spec" || failed=1
+  [[ -e specs/$spec.spec ]] || complain "$spec" "there is no such spec"
+  patches=(guards/"$spec"{.patch,.[0-9].patch})
+  check_head "$spec" "${patches[@]}" || failed=1
   jobs+=("try_spec $spec")
-  for patch in "guards/$spec".patch "guards/$spec".[0-9].patch; do
+  for patch in "${patches[@]}"; do
     jobs+=("try_guard $patch")
   done
 done
