@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e test-docs test-api bench bench-relay lint fmt
+.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e test-docs test-api guards bench bench-relay lint fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -39,6 +39,9 @@ test-sql: ## Run the tests in SQL; FILE=tests/sql/… runs one
 
 test-isolation: ## Run the races of two sessions
 	@tools/test.sh isolation
+
+guards: ## Take the guards of the races out one by one: each race must fail; SPEC=… shows how one fails
+	@SPEC='$(SPEC)' tools/test.sh guards
 
 test-e2e: ## Run the tests with real runners, PostgreSQL and SMTP
 	@tools/test.sh e2e

@@ -1,5 +1,5 @@
 -- What nobody works on in a cancelled job ends here: ready chunks, waiting retries. A resend that is cut off so is an open
--- doubt again. The caller holds the job's lock.
+-- doubt again. What is locked is left to the next tick. The caller holds the job's lock.
 create function campaign._close_cancelled(p_job campaign.email_jobs)
 returns void
 language plpgsql
@@ -12,8 +12,11 @@ declare
   v_before record;
   v_after record;
 begin
-  -- For _count_changes; locks in key order.
-  perform from campaign.chunk c where c.job_no = p_job.job_no and c.chunk_no = 1 for no key update;
+  -- For _count_changes; locks in key order. A tick holds chunks that it has recovered, a report may come to them: so nobody waits here.
+  perform from campaign.chunk c where c.job_no = p_job.job_no and c.chunk_no = 1 for no key update skip locked;
+  if not found then
+    return;
+  end if;
 
   select coalesce(array_agg(r.chunk_no), '{}') into v_ready
   from (

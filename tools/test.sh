@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# test.sh [STAGE…]: lint, unit, sql, isolation, e2e, api, docs (default: all). FILE=tests/sql/…/….sql runs that one pgTAP file.
+# test.sh [STAGE…]: lint, unit, sql, isolation, guards, e2e, api, docs (default: all). FILE=tests/sql/…/….sql runs that one pgTAP file.
+# SPEC=… takes the guards of that spec of tests/isolation out, and shows what differs.
 # UPDATE_DOCS=1 makes docs write the outputs that the documents show, instead of comparing them.
 # bench and bench_relay are not of all: benchmarks; SEED varies the random part of bench_relay.
-# SQL, isolation, e2e and docs tests run against a cluster that lives only as long as this script.
+# SQL, isolation, guards, e2e and docs tests run against a cluster that lives only as long as this script.
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 lint() {
@@ -59,6 +60,12 @@ isolation() {
   tests/isolation/run.sh races
 }
 
+guards() {
+  sql postgres -c "create database guarded template campaign_template"
+  sql guarded -c "create extension pgtap"
+  tests/isolation/guards.sh guarded ${SPEC:+"$SPEC"}
+}
+
 e2e() {
   cargo build -q --locked -p campaign-runner
   export CAMPAIGN_TEMPLATE_DB=campaign_template PG_BIN EXIM
@@ -94,18 +101,18 @@ create_cluster() {
 
 stages=("$@")
 if ((${#stages[@]} == 0)); then
-  stages=(lint unit sql isolation e2e api docs)
+  stages=(lint unit sql isolation guards e2e api docs)
 fi
 tools/setup.sh --test
 tools/build.sh extension
 locate
-if [[ " ${stages[*]} " =~ \ (sql|isolation|e2e|api|docs|bench|bench_relay)\  ]]; then
+if [[ " ${stages[*]} " =~ \ (sql|isolation|guards|e2e|api|docs|bench|bench_relay)\  ]]; then
   create_cluster
 fi
 
 failed=()
 for stage in "${stages[@]}"; do
-  [[ $stage =~ ^(lint|unit|sql|isolation|e2e|api|docs|bench|bench_relay)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation e2e api docs bench bench_relay"
+  [[ $stage =~ ^(lint|unit|sql|isolation|guards|e2e|api|docs|bench|bench_relay)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation guards e2e api docs bench bench_relay"
   say "Test: $stage"
   # Not `if !`: that would switch errexit off inside the stage.
   set +e
