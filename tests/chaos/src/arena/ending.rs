@@ -57,7 +57,7 @@ const RECIPIENTS: &str = "
 
 const JOB: &str = "
     select status, total_contacts::bigint, sent_count::bigint, failed_count::bigint, uncertain_count::bigint,
-      suppressed_count::bigint, cancelled_count::bigint, (campaign.job_spec(id) ->> 'window')::bigint
+      suppressed_count::bigint, cancelled_count::bigint, (campaign.job_spec(job_no) ->> 'window')::bigint
     from campaign.email_jobs where id = $1";
 
 impl Slot {
