@@ -128,6 +128,9 @@ pub struct Figures {
     pub bound: u64,
     /// Accepted, and not recorded as sent.
     pub unknown: u64,
+    /// Leases that ended by recovery.
+    pub recovered: u64,
+    pub lost_at_dot: u64,
 }
 
 impl std::ops::AddAssign for Figures {
@@ -139,6 +142,8 @@ impl std::ops::AddAssign for Figures {
         self.uncertain += other.uncertain;
         self.bound += other.bound;
         self.unknown += other.unknown;
+        self.recovered += other.recovered;
+        self.lost_at_dot += other.lost_at_dot;
     }
 }
 
@@ -270,6 +275,7 @@ impl Checker {
                 format!("{} is {} at the end", campaign.name, campaign.status),
             );
         }
+        self.figures.recovered += campaign.recovered.len() as u64;
         for &open in &campaign.recovered {
             if open > campaign.window {
                 self.broken(
@@ -288,6 +294,7 @@ impl Checker {
         let recorded: u64 = recipients().map(|recipient| recipient.uncertain).sum();
         self.figures.uncertain = recipients().map(|recipient| recipient.doubts).sum();
         self.figures.bound = leases + evidence.lost_at_dot;
+        self.figures.lost_at_dot = evidence.lost_at_dot;
         if recorded > evidence.lost_at_dot {
             self.broken(
                 Promise::UncertainBounded,
@@ -389,6 +396,7 @@ mod tests {
             uncertain: 1,
             bound: 2,
             unknown: 1,
+            recovered: 1,
             ..Figures::default()
         };
         assert_eq!(figures, expected);

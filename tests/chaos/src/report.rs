@@ -39,11 +39,14 @@ impl Report {
             uncertain,
             bound,
             unknown,
+            recovered,
+            lost_at_dot,
         } = outcome.figures;
         let passed = outcome.findings.is_empty();
         println!(
             "run {} of seed {} {} in {}: {mails} mails, {duplicates} duplicates (and {asked} asked for), {lost} lost, \
-             {uncertain} uncertain of at most {bound}, {unknown} of them accepted; {} strikes, {} kills",
+             {uncertain} uncertain of at most {bound} ({recovered} leases recovered, {lost_at_dot} connections lost), {unknown} of them accepted; \
+             {} strikes, {} kills",
             plan.run,
             plan.seed,
             if passed { "passed" } else { "FAILED" },

@@ -56,6 +56,10 @@ impl Arena {
                 let clock = self.database_clock.as_ref();
                 let clock = clock.expect("the database of this plan has a clock");
                 clock.set(hours);
+                let there = "select extract(epoch from clock_timestamp() - $1)::bigint / 1800 <> 0";
+                if !self.one::<bool>(there, &[&SystemTime::now()]).await {
+                    self.complain("the database's clock did not jump".to_owned());
+                }
                 sleep(lasts).await;
                 clock.set(0);
             }
