@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e test-docs test-api guards bench bench-relay lint fmt
+.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e test-docs test-api guards chaos bench bench-relay lint fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -51,6 +51,9 @@ test-docs: ## Run what the documents show in psql; UPDATE_DOCS=1 writes the outp
 
 test-api: ## Ask the REST API what its description allows, and more
 	@tools/test.sh api
+
+chaos: ## Send campaigns under random faults and account for everybody; RUNS=50 SEED=… RUN=…
+	@RUNS='$(or $(RUNS),50)' SEED='$(SEED)' RUN='$(RUN)' tools/test.sh chaos
 
 bench: ## 5,000 opens and 100 clicks a second while a campaign is sent
 	@tools/test.sh bench

@@ -123,6 +123,13 @@ begin
   where i.job_no = p_chunk.job_no and i.chunk_no is null
     and (i.pos = any (v_sent) or (i.pos = any (v_failed) and i.pos = any (v_resent)));
 
+  -- Or it ends the wait of a resend: nothing of this attempt is under way any more. Of another one there may be.
+  update campaign.retry_item i
+  set due = least(i.due, greatest(v_now + u.delay, (
+    select max(d.quiet_until) from campaign.doubt d where d.job_no = i.job_no and d.pos = i.pos and d.decision = 'resend')))
+  from unnest(v_again, v_delays) as u (pos, delay)
+  where i.job_no = p_chunk.job_no and i.pos = u.pos and i.chunk_no is null and u.pos = any (v_resent);
+
   if cardinality(v_again) > 0 and p_job.status <> 'cancelled' then
     insert into campaign.retry_item (job_no, pos, due)
     select p_chunk.job_no, u.pos, v_now + u.delay

@@ -16,6 +16,7 @@ if [[ ${1:-} == --test ]]; then
     "libtap-parser-sourcehandler-pgtap-perl: pg_prove, which runs them"
     "patch: takes guards out of the SQL, by which races must fail"
     "python3-venv: schemathesis, which tests the REST API"
+    "libfaketime: wrong clocks, for tests"
     "libdb5.3: Exim, a mail server for tests, needs it"
     "libgnutls-dane0: Exim needs it"
     "libidn12: Exim needs it"

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# test.sh [STAGE…]: lint, unit, sql, isolation, guards, e2e, api, docs (default: all). FILE=tests/sql/…/….sql runs that one pgTAP file.
-# SPEC=… takes the guards of that spec of tests/isolation out, and shows what differs.
+# test.sh [STAGE…]: lint, unit, sql, isolation, guards, e2e, api, docs, chaos (default: all). FILE=tests/sql/…/….sql runs that one
+# pgTAP file. SPEC=… takes the guards of that spec of tests/isolation out, and shows what differs.
 # UPDATE_DOCS=1 makes docs write the outputs that the documents show, instead of comparing them.
 # bench and bench_relay are not of all: benchmarks; SEED varies the random part of bench_relay.
-# SQL, isolation, guards, e2e and docs tests run against a cluster that lives only as long as this script.
+# RUNS=… makes chaos so many runs, one family of faults after the other, and from 50 write docs/guarantee.md; by default few runs
+# have all faults. SEED makes their schedules those of an earlier time, RUN is the only one of them.
+# All but lint and unit run against a cluster that lives only as long as this script.
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 lint() {
@@ -75,6 +77,20 @@ e2e() {
   CAMPAIGN_RUNNER_NOTIFY=false cargo test -q --locked -p e2e --test campaign -- --skip api_limits:: --skip clients:: --skip tracking:: --skip unsubscribe::
 }
 
+chaos() {
+  local runs=(--all-at-once --runs 6)
+  if [[ -n ${RUNS:-} ]]; then
+    runs=(--runs "$RUNS")
+    if ((RUNS >= 50)) && [[ -z ${RUN:-} ]]; then runs+=(--document docs/guarantee.md); fi
+  fi
+  cargo test -q --locked -p chaos
+  cargo build -q --locked -p campaign-runner -p chaos
+  export PG_BIN CAMPAIGN_RUNNER=$CARGO_TARGET_DIR/debug/campaign-runner
+  FAKETIME_LIBRARY=$(dpkg -L libfaketime | grep '/libfaketimeMT\.so\.1$')
+  export FAKETIME_LIBRARY
+  "$CARGO_TARGET_DIR/debug/chaos" "${runs[@]}" ${SEED:+--seed "$SEED"} ${RUN:+--run "$RUN"} --logs "$CARGO_TARGET_DIR/chaos"
+}
+
 bench() {
   export CAMPAIGN_TEMPLATE_DB=campaign_template
   cargo build -q --release --locked -p campaign-runner
@@ -101,18 +117,18 @@ create_cluster() {
 
 stages=("$@")
 if ((${#stages[@]} == 0)); then
-  stages=(lint unit sql isolation guards e2e api docs)
+  stages=(lint unit sql isolation guards e2e api docs chaos)
 fi
 tools/setup.sh --test
 tools/build.sh extension
 locate
-if [[ " ${stages[*]} " =~ \ (sql|isolation|guards|e2e|api|docs|bench|bench_relay)\  ]]; then
+if [[ " ${stages[*]} " =~ \ (sql|isolation|guards|e2e|api|docs|chaos|bench|bench_relay)\  ]]; then
   create_cluster
 fi
 
 failed=()
 for stage in "${stages[@]}"; do
-  [[ $stage =~ ^(lint|unit|sql|isolation|guards|e2e|api|docs|bench|bench_relay)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation guards e2e api docs bench bench_relay"
+  [[ $stage =~ ^(lint|unit|sql|isolation|guards|e2e|api|docs|chaos|bench|bench_relay)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation guards e2e api docs chaos bench bench_relay"
   say "Test: $stage"
   # Not `if !`: that would switch errexit off inside the stage.
   set +e

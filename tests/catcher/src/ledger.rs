@@ -46,11 +46,20 @@ impl Connection {
     }
 }
 
+/// A MAIL command that was answered with 2xx.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// When it was read.
+    pub at: SystemTime,
+    /// Empty for the null sender.
+    pub from: String,
+}
+
 #[derive(Default)]
 pub(crate) struct Ledger {
     accepted: Mutex<Vec<Accepted>>,
     pub(crate) count: watch::Sender<usize>,
-    mails_started: Mutex<Vec<SystemTime>>,
+    mails_begun: Mutex<Vec<Begun>>,
     connections: Mutex<Vec<Connection>>,
     pub(crate) open_connections: AtomicU64,
     pub(crate) peak_connections: AtomicU64,
@@ -68,12 +77,13 @@ impl Ledger {
         self.count.send_replace(all.len());
     }
 
-    pub(crate) fn mails_started(&self) -> MutexGuard<'_, Vec<SystemTime>> {
-        (self.mails_started.lock()).unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn mails_begun(&self) -> MutexGuard<'_, Vec<Begun>> {
+        (self.mails_begun.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn mail_started(&self) {
-        self.mails_started().push(SystemTime::now());
+    pub(crate) fn mail_begun(&self, from: String) {
+        let at = SystemTime::now();
+        self.mails_begun().push(Begun { at, from });
     }
 
     pub(crate) fn connections(&self) -> MutexGuard<'_, Vec<Connection>> {

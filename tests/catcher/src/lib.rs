@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 pub use auth::Auth;
 pub use deaf::Deaf;
-pub use ledger::Connection;
+pub use ledger::{Begun, Connection};
 pub use reply::Reply;
 pub use script::{Act, Fault, Gate, Moment, Rule, Script, Stage};
 pub use tls::{Authority, Certificate, Tls, TlsError};
@@ -213,14 +213,20 @@ impl Catcher {
         Ok(self.accepted())
     }
 
-    /// When each MAIL command was read that was answered with 250.
-    pub fn mail_from_times(&self) -> Vec<SystemTime> {
-        self.server.ledger.mails_started().clone()
+    /// All MAIL commands that were answered with 2xx, in the order of arrival.
+    pub fn mails_begun(&self) -> Vec<Begun> {
+        self.server.ledger.mails_begun().clone()
     }
 
-    /// How many MAIL commands were answered with 250.
+    /// When each of them was read.
+    pub fn mail_from_times(&self) -> Vec<SystemTime> {
+        let begun = self.server.ledger.mails_begun();
+        begun.iter().map(|mail| mail.at).collect()
+    }
+
+    /// How many there were.
     pub fn mail_from_count(&self) -> usize {
-        self.server.ledger.mails_started().len()
+        self.server.ledger.mails_begun().len()
     }
 
     /// All connections that were taken, in the order of arrival.

@@ -279,7 +279,7 @@ impl Session {
         let plan = self.plan(Stage::Mail, std::slice::from_ref(&from));
         if plan.goes_ahead(Stage::Mail) {
             self.mails += 1;
-            self.server.ledger.mail_started();
+            self.server.ledger.mail_begun(from.clone());
             let to = Vec::new();
             self.envelope = Some(Envelope { from, to });
         }

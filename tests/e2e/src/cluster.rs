@@ -2,7 +2,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, Error, NoTls};
 
 use crate::until;
 
@@ -25,18 +25,19 @@ impl Server {
     }
 
     pub(crate) async fn connect(&self, database: &str) -> Client {
+        (self.try_connect(database).await).expect("no connection to PostgreSQL")
+    }
+
+    pub(crate) async fn try_connect(&self, database: &str) -> Result<Client, Error> {
         let mut config = tokio_postgres::Config::new();
         config
             .host(&self.host)
             .port(self.port)
             .user(&self.user)
             .dbname(database);
-        let (client, connection) = config
-            .connect(NoTls)
-            .await
-            .expect("no connection to PostgreSQL");
+        let (client, connection) = config.connect(NoTls).await?;
         tokio::spawn(connection);
-        client
+        Ok(client)
     }
 
     /// Runs a program of PostgreSQL. Panics unless it succeeds and has nothing to complain about.
@@ -63,16 +64,23 @@ impl Server {
 pub struct Cluster {
     folder: String,
     server: Server,
+    /// Of the server's processes, beside what this one has.
+    environment: Vec<(String, String)>,
 }
 
 impl Cluster {
     pub fn create() -> Cluster {
-        Cluster::started(&["create"])
+        Cluster::create_with(Vec::new())
+    }
+
+    /// With these variables in the environment of the server's processes.
+    pub fn create_with(environment: Vec<(String, String)>) -> Cluster {
+        Cluster::started(&["create"], environment)
     }
 
     /// A streaming standby of it.
     pub fn standby(&self) -> Cluster {
-        Cluster::started(&["standby", &self.folder])
+        Cluster::started(&["standby", &self.folder], Vec::new())
     }
 
     /// What the primary commits from now on is lost to it.
@@ -92,12 +100,12 @@ impl Cluster {
 
     /// Becomes the primary, at the address of the one it was a standby of, which has been stopped.
     pub fn promote(&mut self, primary: &Cluster) {
-        cluster(&["promote", &self.folder, &primary.folder]);
+        cluster(&["promote", &self.folder, &primary.folder], &[]);
         self.server.port = primary.server.port;
     }
 
-    fn started(args: &[&str]) -> Cluster {
-        let created = cluster(args);
+    fn started(args: &[&str], environment: Vec<(String, String)>) -> Cluster {
+        let created = cluster(args, &environment);
         let (folder, port) = created.trim().rsplit_once(' ').expect("folder and port");
         Cluster {
             folder: folder.to_owned(),
@@ -105,6 +113,7 @@ impl Cluster {
                 port: port.parse().expect("a port"),
                 ..Server::shared()
             },
+            environment,
         }
     }
 
@@ -115,11 +124,11 @@ impl Cluster {
     }
 
     pub fn stop(&self, mode: &str) {
-        cluster(&["stop", &self.folder, mode]);
+        cluster(&["stop", &self.folder, mode], &[]);
     }
 
     pub fn start(&self) {
-        cluster(&["start", &self.folder]);
+        cluster(&["start", &self.folder], &self.environment);
     }
 
     pub(crate) fn server(&self) -> &Server {
@@ -129,15 +138,16 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        cluster(&["remove", &self.folder]);
+        cluster(&["remove", &self.folder], &[]);
     }
 }
 
 /// Runs `tools/cluster.sh`, and returns what it printed.
-fn cluster(args: &[&str]) -> String {
+fn cluster(args: &[&str], environment: &[(String, String)]) -> String {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = Command::new(root.join("tools/cluster.sh"))
         .args(args)
+        .envs(environment.iter().cloned())
         .output()
         .expect("tools/cluster.sh does not start");
     assert!(

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use mail_catcher::{Accepted, Catcher};
 use serde_json::{Value, json};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Error};
 use tokio_postgres::types::{FromSqlOwned, ToSql};
 use uuid::Uuid;
 
@@ -164,6 +164,20 @@ impl Db {
             ))
             .await;
         }
+    }
+
+    /// Another connection of the superuser.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub async fn connect(&self) -> Result<Client, Error> {
+        self.server.try_connect(&self.name).await
+    }
+
+    /// Where the server listens.
+    pub fn addr(&self) -> SocketAddr {
+        let host = self.server.host.parse().expect("PGHOST is an address");
+        SocketAddr::new(host, self.server.port)
     }
 
     /// Connects again, after a restart of the server.

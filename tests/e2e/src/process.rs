@@ -67,8 +67,21 @@ impl Process {
 
     /// `kill`, that is SIGTERM.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// After [`Process::stop`].
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.pid).expect("pids are positive");
-        kill_process(pid, Signal::TERM).expect("the process is gone");
+        kill_process(pid, signal).expect("the process is gone");
     }
 
     /// Waits until the process has ended by itself.

@@ -13,14 +13,21 @@ pub struct Runner(Process);
 impl Runner {
     /// Returns when the runner is registered.
     pub async fn spawn(db: &Db, flags: &[&str]) -> Runner {
-        let mut process = Process::spawn(command(db, RUNNER_ROLE, "run", flags));
-        process
+        let mut runner = Runner::start(db, flags, &[]);
+        (runner.0)
             .until("the runner is registered", async |process| {
                 let registered = "select exists (select from campaign.runner where pid = $1)";
                 (db.one::<bool>(registered, &[&process.pid()]).await).then_some(())
             })
             .await;
-        Runner(process)
+        runner
+    }
+
+    /// As [`Runner::spawn`], without waiting for it, with these variables in its environment.
+    pub fn start(db: &Db, flags: &[&str], environment: &[(String, String)]) -> Runner {
+        let mut command = command(db, RUNNER_ROLE, "run", flags);
+        command.envs(environment.iter().cloned());
+        Runner(Process::spawn(command))
     }
 }
 
