@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# cluster.sh create | start FOLDER | stop FOLDER MODE | remove FOLDER: clusters for tests, on the loopback address.
-# create starts one and prints "FOLDER PORT"; remove also removes what was made in FOLDER by a create with
+# cluster.sh create [SIZE] | start FOLDER | stop FOLDER MODE | remove FOLDER: clusters for tests, on the loopback address.
+# create starts one and prints "FOLDER PORT"; with a SIZE, FOLDER/small is a disk of this size, seen by its server only and
+# gone with it. remove also removes what was made in FOLDER by a create with
 # PG_CAMPAIGN_CLUSTERS=FOLDER. They need no disk: they survive the end of the server, not that of the machine.
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 locate
@@ -14,9 +15,26 @@ create() {
   new_cluster "$folder/data" "fsync = off" "full_page_writes = off" "max_connections = 200"
   port=$(free_port)
   echo "$port" >"$folder/port"
-  start "$folder"
+  if [[ ${1:-} ]]; then start_with_small_disk "$folder" "$1"; else start "$folder"; fi
   trap - EXIT
   echo "$folder $port"
+}
+
+# A mount needs root: ours, that of a user namespace, or sudo's. PostgreSQL refuses to be root, there too.
+start_with_small_disk() {
+  local owner=0 outer inner
+  if [[ $(id -u) == 0 ]]; then
+    owner=$(id -u postgres) outer=(unshare --mount) inner=(runuser -u postgres --)
+  elif unshare --map-root-user --mount true 2>/dev/null; then
+    outer=(unshare --map-root-user --mount) inner=(unshare --user "--map-user=$(id -u)" "--map-group=$(id -g)")
+  else
+    owner=$(id -u) outer=(sudo unshare --mount) inner=(runuser -u "$(id -un)" --)
+  fi
+  mkdir "$1/small"
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  "${outer[@]}" sh -c 'mount -t tmpfs -o "$1" small "$2" && cd "$2" && shift 2 && exec "$@"' - "size=$2,mode=700,uid=$owner" "$1/small" \
+    "${inner[@]}" "$PG_BIN/pg_ctl" start -s -w -t 60 -D "$1/data" -l "$1/data/server.log" -o "-p $(<"$1/port")" ||
+    die "a server with a small disk does not start" "It needs root, sudo, or user namespaces (unshare --map-root-user --mount)."
 }
 
 start() { start_cluster "$1/data" "$(<"$1/port")"; }

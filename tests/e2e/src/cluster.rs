@@ -2,14 +2,14 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, Error, NoTls};
 
 /// Where a PostgreSQL listens.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) host: String,
     pub(crate) port: u16,
-    user: String,
+    pub(crate) user: String,
 }
 
 impl Server {
@@ -23,18 +23,19 @@ impl Server {
     }
 
     pub(crate) async fn connect(&self, database: &str) -> Client {
+        (self.try_connect(database).await).expect("no connection to PostgreSQL")
+    }
+
+    pub(crate) async fn try_connect(&self, database: &str) -> Result<Client, Error> {
         let mut config = tokio_postgres::Config::new();
         config
             .host(&self.host)
             .port(self.port)
             .user(&self.user)
             .dbname(database);
-        let (client, connection) = config
-            .connect(NoTls)
-            .await
-            .expect("no connection to PostgreSQL");
+        let (client, connection) = config.connect(NoTls).await?;
         tokio::spawn(connection);
-        client
+        Ok(client)
     }
 
     /// Runs a program of PostgreSQL. Panics unless it succeeds and has nothing to complain about.
@@ -65,7 +66,16 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn create() -> Cluster {
-        let created = cluster(&["create"]);
+        Cluster::created(&["create"])
+    }
+
+    /// With a disk for [`Db::create_on_small_disk`].
+    pub fn create_with_small_disk() -> Cluster {
+        Cluster::created(&["create", "32M"])
+    }
+
+    fn created(args: &[&str]) -> Cluster {
+        let created = cluster(args);
         let (folder, port) = created.trim().rsplit_once(' ').expect("folder and port");
         Cluster {
             folder: folder.to_owned(),
@@ -90,8 +100,20 @@ impl Cluster {
         cluster(&["start", &self.folder]);
     }
 
+    /// Stops it and starts it as a hot standby, which takes no writes, until `pg_promote()`.
+    pub fn restart_as_standby(&self) {
+        self.stop("fast");
+        let signal = Path::new(&self.folder).join("data/standby.signal");
+        std::fs::write(signal, "").expect("the data folder is not ours");
+        self.start();
+    }
+
     pub(crate) fn server(&self) -> &Server {
         &self.server
+    }
+
+    pub(crate) fn small_disk(&self) -> String {
+        format!("{}/small", self.folder)
     }
 }
 

@@ -13,14 +13,38 @@ pub struct Runner(Process);
 impl Runner {
     /// Returns when the runner is registered.
     pub async fn spawn(db: &Db, flags: &[&str]) -> Runner {
-        let mut process = Process::spawn(command(db, RUNNER_ROLE, "run", flags));
-        process
+        let mut runner = Runner::launch(db, flags);
+        runner.until_registered(db).await;
+        runner
+    }
+
+    /// Returns at once.
+    pub fn launch(db: &Db, flags: &[&str]) -> Runner {
+        Runner(Process::spawn(command(db, RUNNER_ROLE, "run", flags)))
+    }
+
+    pub async fn until_registered(&mut self, db: &Db) {
+        self.0
             .until("the runner is registered", async |process| {
                 let registered = "select exists (select from campaign.runner where pid = $1)";
                 (db.one::<bool>(registered, &[&process.pid()]).await).then_some(())
             })
             .await;
-        Runner(process)
+    }
+
+    /// Waits until it logs this.
+    pub async fn until_it_says(&mut self, what: &str) {
+        self.0
+            .until(&format!("the runner says: {what}"), async |process| {
+                process.log().contains(what).then_some(())
+            })
+            .await;
+    }
+
+    /// How many lines of its log contain this.
+    pub fn said(&self, what: &str) -> usize {
+        let log = self.log();
+        log.lines().filter(|line| line.contains(what)).count()
     }
 }
 
