@@ -218,3 +218,26 @@ async fn an_outcome_that_the_database_does_not_take_takes_no_other_with_it() {
     assert!(runner.is_alive());
     db.assert_books_hold(&job).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_mail_of_which_nothing_can_be_recorded_is_sent_once() {
+    let db = Db::clone_template().await;
+    let catcher = relay(&db, []).await;
+    db.run("alter table campaign.test_mail add constraint never check (outcome is null)")
+        .await;
+    let mut runner = Runner::spawn(&db, &[]).await;
+    let send = "select campaign.send_test('letter', 'ada@example.com')::text";
+    db.one::<String>(send, &[]).await;
+    runner
+        .until_it_says("the report of a test is refused")
+        .await;
+    sleep(WATCHED).await;
+    assert_eq!(catcher.mail_from_count(), 1);
+
+    db.run("alter table campaign.test_mail drop constraint never")
+        .await;
+    let sent = "select outcome = 'sent' from campaign.test_mail";
+    let sent = format!("select coalesce(({sent}), false)");
+    db.until("the outcome is recorded", &sent, &[]).await;
+    assert_eq!(catcher.mail_from_count(), 1);
+}
