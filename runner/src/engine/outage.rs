@@ -10,11 +10,15 @@ use crate::storage::{StorageError, Trouble};
 /// A call that failed and was not made again for so long is not waited for.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 
+/// Trouble that comes and goes is one: a disk that is nearly full takes some outcomes and others not.
+const QUIET: Duration = Duration::from_secs(5);
+
 #[derive(Default)]
 pub struct Outage {
     /// Calls that fail, and when they did last. Others may succeed meanwhile: on a full disk those that need no room.
     failing: HashMap<&'static str, Instant>,
     told: HashSet<Told>,
+    last: Option<Instant>,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -26,6 +30,7 @@ enum Told {
 impl Outage {
     pub fn begins(&mut self, now: Instant, call: &'static str, error: &StorageError) {
         self.failing.insert(call, now);
+        self.last = Some(now);
         let trouble = match error {
             StorageError::Unavailable(trouble, _) => Some(*trouble),
             _ => None,
@@ -50,7 +55,11 @@ impl Outage {
         self.failing.remove(call);
         self.failing
             .retain(|_, last| now.duration_since(*last) < FORGOTTEN_AFTER);
-        if self.failing.is_empty() && !self.told.is_empty() {
+        let quiet = self
+            .last
+            .is_some_and(|last| now.duration_since(last) >= QUIET);
+        if self.failing.is_empty() && quiet {
+            self.last = None;
             self.told.clear();
             tracing::info!("the database answers again");
         }
@@ -128,12 +137,25 @@ mod tests {
         let levels = logged(|outage, now| {
             outage.begins(now, "report", &full());
             outage.begins(now, "tick", &full());
-            outage.over(now, "report");
-            outage.over(now, "tick");
-            outage.over(now, "report");
-            outage.begins(now, "report", &full());
+            outage.over(now + QUIET, "report");
+            outage.over(now + QUIET, "tick");
+            outage.over(now + QUIET, "report");
+            outage.begins(now + QUIET, "report", &full());
         });
         assert_eq!(levels, ["WARN", "INFO", "WARN"]);
+    }
+
+    #[test]
+    fn trouble_that_comes_and_goes_is_told_once() {
+        let levels = logged(|outage, mut now| {
+            for _ in 0..10 {
+                outage.begins(now, "report", &full());
+                outage.over(now, "report");
+                now += QUIET / 2;
+            }
+            outage.over(now + QUIET, "tick");
+        });
+        assert_eq!(levels, ["WARN", "INFO"]);
     }
 
     #[test]

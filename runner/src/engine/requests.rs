@@ -106,11 +106,14 @@ impl Tester {
     /// Until it is answered: what was attempted and not reported would be given out again. A runner that is not
     /// registered any more ends, and what it has in hand becomes uncertain.
     async fn insist<F: Future<Output = Result<(), StorageError>>>(&self, report: impl Fn() -> F) {
+        let mut refused = false;
         for attempt in 1.. {
             match report().await {
                 Ok(()) => return,
-                Err(error @ StorageError::ProtocolBroken(_)) => {
-                    return tracing::error!(error = %error, "the report of a test is refused");
+                Err(error @ StorageError::ProtocolBroken(_))
+                    if !std::mem::replace(&mut refused, true) =>
+                {
+                    tracing::error!(error = %error, "the report of a test is refused; no other is attempted before it is taken");
                 }
                 Err(error) => {
                     tracing::debug!(error = %error, "the report of a test is repeated")

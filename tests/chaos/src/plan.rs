@@ -76,7 +76,10 @@ impl Plan {
                 if family == Family::Resolve {
                     // So that there is something to decide about.
                     faults.insert(0, fault(&mut rng, Family::Kill, runners, campaigns.len()));
-                    faults.insert(2, fault(&mut rng, Family::RelayDrops, runners, campaigns.len()));
+                    faults.insert(
+                        2,
+                        fault(&mut rng, Family::RelayDrops, runners, campaigns.len()),
+                    );
                 }
                 faults
             }
@@ -131,7 +134,11 @@ fn several(rng: &mut ChaCha20Rng, runners: usize, campaigns: usize) -> Vec<Fault
     families.shuffle(rng);
     families.truncate(rng.random_range(7..=10));
     let mut faults = vec![Fault::HeldSnapshot];
-    faults.extend(families.into_iter().map(|family| fault(rng, family, runners, campaigns)));
+    faults.extend(
+        families
+            .into_iter()
+            .map(|family| fault(rng, family, runners, campaigns)),
+    );
     faults
 }
 

@@ -11,7 +11,7 @@ use crate::until;
 pub(crate) struct Server {
     pub(crate) host: String,
     pub(crate) port: u16,
-    user: String,
+    pub(crate) user: String,
 }
 
 impl Server {
@@ -104,6 +104,11 @@ impl Cluster {
         self.server.port = primary.server.port;
     }
 
+    /// With a disk for [`Db::create_on_small_disk`].
+    pub fn create_with_small_disk() -> Cluster {
+        Cluster::started(&["create", "32M"], Vec::new())
+    }
+
     fn started(args: &[&str], environment: Vec<(String, String)>) -> Cluster {
         let created = cluster(args, &environment);
         let (folder, port) = created.trim().rsplit_once(' ').expect("folder and port");
@@ -131,8 +136,20 @@ impl Cluster {
         cluster(&["start", &self.folder], &self.environment);
     }
 
+    /// Stops it and starts it as a hot standby, which takes no writes, until `pg_promote()`.
+    pub fn restart_as_standby(&self) {
+        self.stop("fast");
+        let signal = Path::new(&self.folder).join("data/standby.signal");
+        std::fs::write(signal, "").expect("the data folder is not ours");
+        self.start();
+    }
+
     pub(crate) fn server(&self) -> &Server {
         &self.server
+    }
+
+    pub(crate) fn small_disk(&self) -> String {
+        format!("{}/small", self.folder)
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::SystemTime;
 
 use mail_catcher::{Accepted, Catcher};
 use serde_json::{Value, json};
-use tokio_postgres::{Client, Error};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSqlOwned, ToSql};
+use tokio_postgres::{Client, Error};
 use uuid::Uuid;
 
 use crate::cluster::{Cluster, Server};
@@ -109,6 +110,44 @@ impl Db {
         db.run("create extension pg_campaign").await;
         db.prepare().await;
         db
+    }
+
+    /// All of it on the small disk of the cluster.
+    pub async fn create_on_small_disk(cluster: &Cluster) -> Db {
+        let admin = cluster.server().connect("postgres").await;
+        let location = cluster.small_disk();
+        admin
+            .batch_execute(&format!("create tablespace small location '{location}'"))
+            .await
+            .expect("no tablespace");
+        let db = Db::create(cluster.server().clone(), "template0 tablespace small").await;
+        db.run("create extension pg_campaign").await;
+        db.prepare().await;
+        db
+    }
+
+    /// Until no page more has room.
+    pub async fn fill_disk(&self) {
+        self.run(
+            "create table public.ballast (block text);
+             alter table public.ballast alter block set storage plain;
+             do $$ begin
+               for rows in reverse 50..1 by 49 loop
+                 loop
+                   begin
+                     insert into public.ballast select repeat('x', 5000) from generate_series(1, rows);
+                   exception when disk_full then exit;
+                   end;
+                 end loop;
+               end loop;
+             end $$",
+        )
+        .await;
+    }
+
+    /// Makes room again.
+    pub async fn empty_disk(&self) {
+        self.run("drop table public.ballast").await;
     }
 
     /// Loads what [`Db::dump`] wrote.
@@ -437,6 +476,41 @@ impl Db {
         let name = &self.name;
         self.run(&format!("alter database {name} connection limit {limit}"))
             .await;
+    }
+
+    /// What runners of this database find set at the beginning of their sessions, which begin anew.
+    pub async fn set_for_runners(&self, setting: &str, value: &str) {
+        let name = &self.name;
+        self.run(&format!(
+            "alter role {RUNNER_ROLE} in database {name} set {setting} = {value}"
+        ))
+        .await;
+        self.terminate_sessions_of_runners().await;
+    }
+
+    /// Connections of somebody who is no superuser, until no more are taken.
+    pub async fn take_all_connections(&self) -> Vec<Client> {
+        self.run("create role stranger login").await;
+        let stranger = Server {
+            user: "stranger".to_owned(),
+            ..self.server.clone()
+        };
+        let mut taken = Vec::new();
+        loop {
+            match stranger.try_connect(&self.name).await {
+                Ok(client) => taken.push(client),
+                Err(error) => {
+                    assert_eq!(error.code(), Some(&SqlState::TOO_MANY_CONNECTIONS));
+                    return taken;
+                }
+            }
+        }
+    }
+
+    /// Cancels a report that waits for what [`Db::hold_up_a_report`] holds. Whether there was one.
+    pub async fn cancel_what_is_held_up(&self) -> bool {
+        let cancel = format!("select coalesce(bool_or(pg_cancel_backend(pid)), false) {HELD_UP}");
+        self.one(&cancel, &[]).await
     }
 
     /// Ends the session of a runner while it waits for the answer to a report, which is rolled back.

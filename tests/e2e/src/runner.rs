@@ -14,20 +14,39 @@ impl Runner {
     /// Returns when the runner is registered.
     pub async fn spawn(db: &Db, flags: &[&str]) -> Runner {
         let mut runner = Runner::start(db, flags, &[]);
-        (runner.0)
+        runner.until_registered(db).await;
+        runner
+    }
+
+    /// Returns at once; with these variables in its environment.
+    pub fn start(db: &Db, flags: &[&str], environment: &[(String, String)]) -> Runner {
+        let mut command = command(db, RUNNER_ROLE, "run", flags);
+        command.envs(environment.iter().cloned());
+        Runner(Process::spawn(command))
+    }
+
+    pub async fn until_registered(&mut self, db: &Db) {
+        self.0
             .until("the runner is registered", async |process| {
                 let registered = "select exists (select from campaign.runner where pid = $1)";
                 (db.one::<bool>(registered, &[&process.pid()]).await).then_some(())
             })
             .await;
-        runner
     }
 
-    /// As [`Runner::spawn`], without waiting for it, with these variables in its environment.
-    pub fn start(db: &Db, flags: &[&str], environment: &[(String, String)]) -> Runner {
-        let mut command = command(db, RUNNER_ROLE, "run", flags);
-        command.envs(environment.iter().cloned());
-        Runner(Process::spawn(command))
+    /// Waits until it logs this.
+    pub async fn until_it_says(&mut self, what: &str) {
+        self.0
+            .until(&format!("the runner says: {what}"), async |process| {
+                process.log().contains(what).then_some(())
+            })
+            .await;
+    }
+
+    /// How many lines of its log contain this.
+    pub fn said(&self, what: &str) -> usize {
+        let log = self.log();
+        log.lines().filter(|line| line.contains(what)).count()
     }
 }
 

@@ -225,14 +225,10 @@ impl Runner {
     /// The next call, which tells one outcome and nothing else.
     fn alone(&mut self) -> (Verb, Fact) {
         let call = self.decide().call();
-        let [item] = &call.items[..] else {
-            panic!("{} items", call.items.len());
-        };
-        assert_eq!(item.next_mark, None);
-        let [fact] = &item.outcomes[..] else {
-            panic!("{} outcomes", item.outcomes.len());
-        };
-        (call.verb, fact.clone())
+        assert_eq!(call.items.len(), 1);
+        let item = &call.items[0];
+        assert_eq!((item.next_mark, item.outcomes.len()), (None, 1));
+        (call.verb, item.outcomes[0].clone())
     }
 
     fn pass(&mut self, time: Duration) {

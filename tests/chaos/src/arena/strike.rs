@@ -83,7 +83,9 @@ impl Arena {
                 let verb = match decision {
                     Decision::Sent => "resolve_uncertain($1, 'sent')",
                     Decision::Resend { force: false } => "resolve_uncertain($1, 'resend')",
-                    Decision::Resend { force: true } => "resolve_uncertain($1, 'resend', force => true)",
+                    Decision::Resend { force: true } => {
+                        "resolve_uncertain($1, 'resend', force => true)"
+                    }
                 };
                 self.call(verb, campaign).await;
             }
@@ -126,7 +128,9 @@ impl Arena {
             if !status.success() {
                 let log = runner.log();
                 let told = log.lines().last().unwrap_or_default();
-                self.complain(format!("runner {index} ended on SIGTERM with {status}: {told}"));
+                self.complain(format!(
+                    "runner {index} ended on SIGTERM with {status}: {told}"
+                ));
             }
             slot.keep(runner.log());
         }

@@ -5,6 +5,7 @@
 mod api;
 mod api_events;
 mod api_limits;
+mod bad_days;
 mod clients;
 mod database_outage;
 mod delivery;

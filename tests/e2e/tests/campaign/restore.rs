@@ -12,7 +12,8 @@ const TABLES: &str = "
     order by c.oid::regclass::text";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dump_from_the_middle_of_a_campaign_is_finished_in_another_cluster_when_a_person_says_so() {
+async fn a_dump_from_the_middle_of_a_campaign_is_finished_in_another_cluster_when_a_person_says_so()
+{
     const N: usize = 600;
     const CONCURRENCY: usize = 5;
     let db = Db::clone_template().await;
