@@ -6,13 +6,15 @@ use crate::database::{Policy, Rules};
 use crate::guards::{Guard, Guards};
 use crate::properties::Property;
 use crate::search::{Search, search};
-use crate::world::Budget;
+use crate::world::{Budget, RECIPIENTS, World};
 
 /// A campaign and what may happen to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Configuration {
     pub budget: Budget,
     pub rules: Rules,
+    /// Recipients who have the mail when the story begins.
+    pub mailed: usize,
 }
 
 impl Configuration {
@@ -27,12 +29,18 @@ impl Configuration {
                 on_uncertain: Policy::Hold,
                 guards: Guards::ALL,
             },
+            mailed: 0,
         }
     }
 
     /// Mails go one by one.
     const fn one_by_one(mut self) -> Configuration {
         self.rules.window = 1;
+        self
+    }
+
+    const fn for_the_last(mut self, recipients: usize) -> Configuration {
+        self.mailed = RECIPIENTS - recipients;
         self
     }
 
@@ -57,7 +65,7 @@ impl Configuration {
     }
 
     pub fn search(&self, sought: &[Property]) -> Search {
-        search(&self.rules, self.budget, sought)
+        search(&self.rules, World::start(&self.rules, self.budget, self.mailed), sought)
     }
 }
 
@@ -70,6 +78,9 @@ impl fmt::Display for Configuration {
         }
         if window == 1 {
             write!(f, "; one by one")?;
+        }
+        if self.mailed > 0 {
+            write!(f, "; the first {} have it", self.mailed)?;
         }
         if max_attempts != usize::MAX {
             write!(f, "; {max_attempts} attempts")?;
@@ -214,16 +225,16 @@ pub const REMOVALS: &[Removal] = &[
     Removal::of(Guard::MarkOnlyRises, Property::NobodyIsMailedTwice, of! { lost_answers: 1, crashes: 1 }),
     Removal::of(Guard::RepetitionsCountNothing, Property::CountersEqualFacts, of! { lost_answers: 1 }),
     Removal::of(Guard::LateFactsAreCounted, Property::CountersEqualFacts, of! { thought_dead: 1 }),
-    Removal::of(Guard::UnknownLeasesAreRecovered, Property::NobodyIsMailedTwice, of! { outdated_claims: 1, crashes: 1, thought_dead: 1, lost_answers: 1 }),
-    Removal::of(Guard::OneRetryItemEach, Property::NobodyIsMailedTwice, of! { refusals: 1, retries: 2 }),
-    Removal::of(Guard::MarkSkipsWhoMayHaveTheMail, Property::NobodyIsMailedTwice, of! { thought_dead: 1, resends: 1 }),
+    Removal::of(Guard::UnknownLeasesAreRecovered, Property::NobodyIsMailedTwice, of! { outdated_claims: 1, crashes: 1, thought_dead: 1, lost_answers: 1 }.for_the_last(2)),
+    Removal::of(Guard::OneRetryItemEach, Property::NobodyIsMailedTwice, of! { refusals: 1, retries: 2 }.for_the_last(2)),
+    Removal::of(Guard::MarkSkipsWhoMayHaveTheMail, Property::NobodyWithTheMailIsLetThrough, of! { thought_dead: 1, resends: 1 }),
     Removal::of(Guard::MarkStandsInStoppedJobs, Property::StoppedJobsStand, of! { cancels: 1 }),
     Removal::of(Guard::CancellingReopensCutResends, Property::CancelledMeansNotAccepted, of! { unanswered_dots: 1, cancels: 1, resends: 1 }),
     Removal::of(Guard::RecoveryInJobsOfAnyStatus, Property::EverythingEnds, of! { cancels: 1, crashes: 1 }),
     Removal::of(Guard::LateDeferralsAreRetried, Property::NobodyIsLost, of! { thought_dead: 1, deferrals: 1 }),
     Removal::of(Guard::OnlyAnAnswerAllows, Property::NobodyIsMailedTwice, of! { lost_answers: 1, crashes: 1, thought_dead: 1 }),
     Removal::of(Guard::OutcomesAreKeptUntilAnswered, Property::NobodyIsMailedTwice, of! { lost_answers: 1 }),
-    Removal::of(Guard::GoIsReadFromTheTables, Property::NobodyIsMailedTwice, of! { thought_dead: 1, resends: 1, lost_answers: 1 }),
+    Removal::of(Guard::GoIsReadFromTheTables, Property::AcceptancesAreKept, of! { thought_dead: 1, resends: 1, lost_answers: 1 }.for_the_last(2)),
     Removal::of(Guard::ReleaseReturnsWhatWasPassed, Property::NobodyIsMailedTwice, of! { terminations: 1, crashes: 1 })
         .hidden_by(&[Guard::GoIsReadFromTheTables]),
     Removal::of(Guard::RunnersReplay, Property::NobodyIsMailedTwice, of! { failovers: 1 }),
@@ -231,27 +242,28 @@ pub const REMOVALS: &[Removal] = &[
     Removal::of(Guard::EpochsAreNeverUsedAgain, Property::NobodyIsMailedTwice, of! { thought_dead: 1 }),
     Removal::of(Guard::OpenStaysWithinTheWindow, Property::DoubtsAreWithinTheWindow, of! { crashes: 1 }),
     Removal::of(Guard::RecoveryNamesWhatIsOpen, Property::NobodyIsLost, of! { crashes: 1 }),
-    Removal::of(Guard::RetriesAreCutOnce, Property::NobodyIsMailedTwice, of! { deferrals: 1 }.one_by_one()),
-    Removal::of(Guard::OutcomesEndTheRetry, Property::EverythingEnds, of! { deferrals: 1 }.one_by_one()),
-    Removal::of(Guard::MarkSkipsOpenDoubts, Property::NobodyWithTheMailIsLetThrough, of! { thought_dead: 2, deferrals: 1, resends: 1 }),
-    Removal::of(Guard::MarkSkipsWhoCountsAsSent, Property::NobodyWithTheMailIsLetThrough, of! { thought_dead: 1, deferrals: 1, decided_sent: 1 }),
-    Removal::of(Guard::FactsOutrankDecisions, Property::FactsEndDoubts, of! { thought_dead: 1, decided_sent: 1 }),
-    Removal::of(Guard::LateFactsEndWaitingRetries, Property::EverythingEnds, of! { thought_dead: 1, resends: 1 }),
-    Removal::of(Guard::OnlyWhoNeedsItIsRetried, Property::EverythingEnds, of! { thought_dead: 1, resends: 1, deferrals: 1 }),
-    Removal::of(Guard::FinishIsAProof, Property::EndedMeansNothingIsLeft, of! { deferrals: 1 }),
-    Removal::of(Guard::RetriesReopenEndedJobs, Property::EverythingEnds, of! { refusals: 1, retries: 1 }),
-    Removal::of(Guard::LateDeferralsAreFinalInEndedJobs, Property::EndedMeansNothingIsLeft, of! { thought_dead: 1, deferrals: 1 }),
-    Removal::of(Guard::CancellingEndsWaitingRetries, Property::EverythingEnds, of! { deferrals: 1, cancels: 1 }),
-    Removal::of(Guard::DecisionsAreCounted, Property::CountersEqualFacts, of! { unanswered_dots: 1, decided_sent: 1 }),
+    Removal::of(Guard::RetriesAreCutOnce, Property::NobodyIsMailedTwice, of! { deferrals: 1 }.for_the_last(2).one_by_one()),
+    Removal::of(Guard::OutcomesEndTheRetry, Property::EverythingEnds, of! { deferrals: 1 }.for_the_last(2).one_by_one()),
+    Removal::of(Guard::MarkSkipsOpenDoubts, Property::NobodyIsMailedTwice, of! { failovers: 1, deferrals: 1 }.for_the_last(1))
+        .hidden_by(&[Guard::GateRefusesTick]),
+    Removal::of(Guard::MarkSkipsWhoCountsAsSent, Property::NobodyWithTheMailIsLetThrough, of! { thought_dead: 1, unanswered_dots: 1, deferrals: 1, decided_sent: 1 }
+        .for_the_last(2).with_attempts(3).when_uncertain(Policy::Resend)),
+    Removal::of(Guard::FactsOutrankDecisions, Property::FactsEndDoubts, of! { thought_dead: 1, decided_sent: 1 }.for_the_last(2)),
+    Removal::of(Guard::LateFactsEndWaitingRetries, Property::NobodyWaitsWhoHasTheMail, of! { thought_dead: 1, resends: 1, pauses: 1 }.for_the_last(2)),
+    Removal::of(Guard::OnlyWhoNeedsItIsRetried, Property::NobodyWaitsWhoHasTheMail, of! { thought_dead: 1, resends: 1, deferrals: 1 }.for_the_last(2)),
+    Removal::of(Guard::FinishIsAProof, Property::EndedMeansNothingIsLeft, of! { deferrals: 1 }.for_the_last(2)),
+    Removal::of(Guard::RetriesReopenEndedJobs, Property::EverythingEnds, of! { refusals: 1, retries: 1 }.for_the_last(2)),
+    Removal::of(Guard::LateDeferralsAreFinalInEndedJobs, Property::EndedMeansNothingIsLeft, of! { thought_dead: 1, deferrals: 1 }.for_the_last(2)),
+    Removal::of(Guard::CancellingEndsWaitingRetries, Property::EverythingEnds, of! { deferrals: 1, cancels: 1 }.for_the_last(2)),
+    Removal::of(Guard::DecisionsAreCounted, Property::CountersEqualFacts, of! { unanswered_dots: 1, decided_sent: 1 }.for_the_last(2)),
     Removal::of(Guard::ReplayRaisesMarks, Property::NobodyIsMailedTwice, of! { failovers: 1 }),
     Removal::of(Guard::ReplayCreatesChunks, Property::NobodyIsMailedTwice, of! { failovers: 1, deferrals: 1 }),
     Removal::of(Guard::ReplayNamesWhatIsInFlight, Property::NobodyIsLost, of! { failovers: 1 }),
-    Removal::of(Guard::ReplayEndsLeases, Property::EverythingEnds, of! { failovers: 1 }),
     Removal::of(Guard::GateWaitsForAll, Property::NobodyIsMailedTwice, of! { failovers: 1, terminations: 1 }),
     Removal::of(Guard::MissingReplaysAreLeftToAPerson, Property::NobodyIsMailedTwice, of! { failovers: 1, crashes: 1 }),
-    Removal::of(Guard::GateRefusesClaims, Property::NobodyIsMailedTwice, of! { failovers: 1 }),
-    Removal::of(Guard::GateRefusesMarks, Property::NobodyIsMailedTwice, of! { failovers: 1 }),
-    Removal::of(Guard::GateRefusesRecovery, Property::NobodyIsMailedTwice, of! { failovers: 1, thought_dead: 1 }),
-    Removal::of(Guard::GateRefusesTick, Property::NobodyIsMailedTwice, of! { failovers: 1, deferrals: 1 }),
-    Removal::of(Guard::LostNumbersAreNotUsedAgain, Property::NobodyIsMailedTwice, of! { failovers: 1, deferrals: 1 }),
+    Removal::of(Guard::GateRefusesClaims, Property::NobodyIsMailedTwice, of! { failovers: 1 })
+        .hidden_by(&[Guard::GateRefusesMarks]),
+    Removal::of(Guard::GateRefusesMarks, Property::NobodyIsMailedTwice, of! { failovers: 1, thought_dead: 1 }.for_the_last(2)),
+    Removal::of(Guard::GateRefusesTick, Property::NobodyIsMailedTwice, of! { failovers: 1, deferrals: 1 }.for_the_last(1))
+        .hidden_by(&[Guard::MarkSkipsOpenDoubts]),
 ];

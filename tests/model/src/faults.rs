@@ -49,7 +49,7 @@ impl World {
     }
 
     pub(crate) fn recover(&mut self, rules: &Rules, process: Process) -> Option<()> {
-        if !self.database.gate_is_open() && rules.has(Guard::GateRefusesRecovery) {
+        if !self.database.gate_is_open() {
             return None;
         }
         if self.lives(process) {
@@ -93,14 +93,15 @@ impl World {
         Some(())
     }
 
-    /// Whoever lets the job go on says that those may be mailed twice of whom only the dead know.
+    /// After a minute, in which the living have replayed. Whoever lets the job go on says that those may be mailed twice of whom only the dead know.
     pub(crate) fn give_up_waiting(&mut self, rules: &Rules) -> Option<()> {
         let mut awaited = self.database.awaited.iter();
-        if awaited.all(|process| self.lives(Process(process as u8))) {
+        if awaited.any(|process| self.lives(Process(process as u8))) {
             return None;
         }
         self.database.give_up_waiting(rules);
         if rules.has(Guard::MissingReplaysAreLeftToAPerson) {
+            self.is_left_to_a_person = true;
             self.asked = self.asked.map(|asked| asked + 1);
         }
         Some(())

@@ -76,7 +76,7 @@ guards! {
     LateFactsEndWaitingRetries,
     /// A late deferral of a recipient who has the mail by now is not retried, nor is one whose resend waits already.
     OnlyWhoNeedsItIsRetried,
-    /// Finish is a proof over counters, chunks, retries and facts; without: it looks whether the chunks are done.
+    /// Finish is a proof over chunks, counters and facts; without: it looks whether anybody waits for a retry.
     FinishIsAProof,
     /// A job that has ended goes on when a retry waits.
     RetriesReopenEndedJobs,
@@ -93,8 +93,6 @@ guards! {
     ReplayCreatesChunks,
     /// What a runner has in flight when it replays becomes a doubt.
     ReplayNamesWhatIsInFlight,
-    /// A replay ends the leases of its runner in the copy.
-    ReplayEndsLeases,
     /// The gate opens when every runner has replayed; without: when the first has.
     GateWaitsForAll,
     /// When a replay does not come, the job is paused for a person to decide.
@@ -103,12 +101,8 @@ guards! {
     GateRefusesClaims,
     /// A closed gate refuses marks.
     GateRefusesMarks,
-    /// A closed gate refuses recovery.
-    GateRefusesRecovery,
     /// A closed gate keeps `tick` from its work.
     GateRefusesTick,
-    /// Epochs and chunk numbers of the lost stretch are not used again.
-    LostNumbersAreNotUsedAgain,
 }
 
 /// The guards in place.

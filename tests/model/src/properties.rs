@@ -21,12 +21,13 @@ pub enum Property {
     StoppedJobsStand,
     NobodyWithTheMailIsLetThrough,
     EachIsInOneHand,
+    NobodyWaitsWhoHasTheMail,
     FactsEndDoubts,
     RecordedMeansARow,
 }
 
 impl Property {
-    pub const ALL: [Property; 14] = [
+    pub const ALL: [Property; 15] = [
         Property::NobodyIsMailedTwice,
         Property::NobodyIsLost,
         Property::EverythingEnds,
@@ -39,6 +40,7 @@ impl Property {
         Property::StoppedJobsStand,
         Property::NobodyWithTheMailIsLetThrough,
         Property::EachIsInOneHand,
+        Property::NobodyWaitsWhoHasTheMail,
         Property::FactsEndDoubts,
         Property::RecordedMeansARow,
     ];
@@ -64,8 +66,9 @@ impl Property {
             }
             Property::CancelledMeansNotAccepted => {
                 !world.has_leases()
+                    && !world.is_left_to_a_person
                     && any(&|position| {
-                        was_accepted(position) && says(RecipientState::Cancelled, position)
+                        world.accepted[position] > 0 && says(RecipientState::Cancelled, position)
                     })
             }
             Property::AcceptancesAreKept => {
@@ -85,6 +88,9 @@ impl Property {
                     && any(&|position| says(RecipientState::Pending, position))
             }
             Property::EachIsInOneHand => is_informed && any(&|position| hands(database, position) > 1),
+            Property::NobodyWaitsWhoHasTheMail => any(&|position| {
+                database.is_sent(position) && database.retries[position] == Retry::Waiting
+            }),
             Property::FactsEndDoubts => is_informed && !facts_end_doubts(rules, database),
             Property::RecordedMeansARow => is_informed && !recorded_means_a_row(rules, database),
             Property::EverythingEnds
@@ -185,6 +191,7 @@ impl fmt::Display for Property {
             Property::StoppedJobsStand => "no mark moves in a stopped job",
             Property::NobodyWithTheMailIsLetThrough => "no mark lets through who has the mail, or may have it",
             Property::EachIsInOneHand => "each recipient is in one hand",
+            Property::NobodyWaitsWhoHasTheMail => "nobody waits for a retry who has the mail",
             Property::FactsEndDoubts => "a fact ends its doubt",
             Property::RecordedMeansARow => "what counts as recorded has a row",
         };

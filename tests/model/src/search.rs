@@ -9,7 +9,7 @@ use foldhash::quality::FixedState;
 
 use crate::database::Rules;
 use crate::properties::Property;
-use crate::world::{Budget, Step, World};
+use crate::world::{Step, World};
 
 /// What was looked at, and what was found.
 pub struct Search {
@@ -37,9 +37,8 @@ fn fingerprint(world: &World) -> u64 {
 }
 
 /// Looks for a state that breaks one of these properties.
-pub fn search(rules: &Rules, budget: Budget, sought: &[Property]) -> Search {
+pub fn search(rules: &Rules, start: World, sought: &[Property]) -> Search {
     let begin = Instant::now();
-    let start = World::start(rules, budget);
     let mut seen = Seen::default();
     seen.insert(fingerprint(&start), 0);
     let (mut level, mut next, mut steps) = (vec![start], Vec::new(), Vec::new());

@@ -64,6 +64,8 @@ pub struct World {
     /// Acceptances that the database was told of.
     pub told: [u8; RECIPIENTS],
     pub has_failed_over: bool,
+    /// A person let the job go on of which only the dead know something.
+    pub is_left_to_a_person: bool,
     /// What a step broke that cannot be seen in a state.
     pub broken: Option<Property>,
     pub budget: Budget,
@@ -140,16 +142,24 @@ impl Step {
 }
 
 impl World {
-    pub fn start(rules: &Rules, budget: Budget) -> World {
+    /// A campaign whose first recipients have their mail.
+    pub fn start(rules: &Rules, budget: Budget, mailed: usize) -> World {
+        let mut database = Database::start(rules);
+        let mut accepted = [0; RECIPIENTS];
+        for position in 0..mailed {
+            database.start_with_mail(rules, position);
+            accepted[position] = 1;
+        }
         World {
-            database: Database::start(rules),
+            database,
             standby: None,
             runners: std::array::from_fn(|runner| Runner::new(Process(runner as u8 + 1))),
             delayed: None,
-            accepted: [0; RECIPIENTS],
+            accepted,
             asked: [0; RECIPIENTS],
             told: [0; RECIPIENTS],
             has_failed_over: false,
+            is_left_to_a_person: false,
             broken: None,
             budget,
         }

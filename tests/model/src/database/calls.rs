@@ -289,7 +289,7 @@ impl<const N: usize, const C: usize> Database<N, C> {
             self.chunks[number].mark = passed.end() as u8;
         }
         let mut refused = Numbers::NONE;
-        for position in passed.iter() {
+        for position in passed.without(chunk.recorded).iter() {
             if self.is_to_be_skipped(rules, position, number) {
                 refused.insert(position);
                 self.skip(rules, position, number, item.attempts[position].into());

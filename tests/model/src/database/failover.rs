@@ -25,13 +25,11 @@ impl<const N: usize, const C: usize> Database<N, C> {
         if rules.has(Guard::RunnersReplay) {
             self.awaited = alive;
         }
-        // They are made of the time, which goes on.
-        if rules.has(Guard::LostNumbersAreNotUsedAgain) {
-            let epochs = lost.chunks.iter().map(|chunk| chunk.epoch);
-            self.first_epoch = epochs.max().unwrap_or_default() + 1;
-            let last = (lost.chunks.iter()).rposition(|chunk| chunk.state != ChunkState::Absent);
-            self.first_chunk = last.map_or(0, |last| last as u8 + 1);
-        }
+        // They are made of the time, which goes on: those of the lost stretch are not used again.
+        let epochs = lost.chunks.iter().map(|chunk| chunk.epoch);
+        self.first_epoch = epochs.max().unwrap_or_default() + 1;
+        let last = (lost.chunks.iter()).rposition(|chunk| chunk.state != ChunkState::Absent);
+        self.first_chunk = last.map_or(0, |last| last as u8 + 1);
         self
     }
 
@@ -48,12 +46,10 @@ impl<const N: usize, const C: usize> Database<N, C> {
                 self.replay_chunk(rules, process, number, memory);
             }
         }
-        if rules.has(Guard::ReplayEndsLeases) {
-            for number in self.leases_of(process).iter() {
-                let open = self.chunks[number].open();
-                self.open_doubts(rules, open, number);
-                self.end_lease(rules, number);
-            }
+        for number in self.leases_of(process).iter() {
+            let open = self.chunks[number].open();
+            self.open_doubts(rules, open, number);
+            self.end_lease(rules, number);
         }
         self.count_changes(rules, 0, before);
         self.awaited.remove(process.0.into());

@@ -109,10 +109,10 @@ impl<const N: usize, const C: usize> Database<N, C> {
         let nobody_waits = self.retries.iter().all(|&retry| retry == Retry::None)
             && self.second_retries.is_empty();
         let totals = self.totals();
-        let is_proved = nobody_waits
+        let is_proved = chunks_are_done
             && totals.sum() == N as i8
             && (!rules.has(Guard::AttemptsAreKeyedByChunk) || totals == self.counted(rules));
-        if chunks_are_done && (is_proved || !rules.has(Guard::FinishIsAProof)) {
+        if nobody_waits && (is_proved || !rules.has(Guard::FinishIsAProof)) {
             self.job = Job::Ended;
         }
     }

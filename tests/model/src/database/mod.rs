@@ -206,6 +206,19 @@ impl<const N: usize, const C: usize> Database<N, C> {
         }
     }
 
+    /// The next recipient has the mail when the story begins.
+    pub fn start_with_mail(&mut self, rules: &Rules, position: usize) {
+        let number = rules.range_chunk(position);
+        let chunk = &mut self.chunks[number];
+        chunk.mark = position as u8 + 1;
+        chunk.recorded.insert(position);
+        chunk.counters.sent += 1;
+        if chunk.is_done() {
+            chunk.state = ChunkState::Done;
+        }
+        self.attempts[position][number] = Some(Outcome::Sent);
+    }
+
     pub fn gate_is_open(&self) -> bool {
         self.awaited.is_empty()
     }
