@@ -228,11 +228,6 @@ impl Db {
         &self.server
     }
 
-    /// One more session, of a superuser.
-    pub async fn connect(&self) -> Client {
-        self.server.connect(&self.name).await
-    }
-
     pub fn name(&self) -> &str {
         &self.name
     }
