@@ -55,7 +55,9 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot wait for signals")?;
     let runner_id = Uuid::new_v4();
     let storage = Storage::new(settings.database.to_config(), runner_id)?;
-    let Some((registration, fences)) = register(&storage, &mut signals).await? else {
+    let mut outage = Outage::default();
+    let registered = register(&storage, &mut signals, &mut outage).await?;
+    let Some((registration, fences)) = registered else {
         return Ok(());
     };
     tracing::info!(
@@ -94,7 +96,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         heartbeat_at: None,
         news_at: Instant::now(),
         tick_at: None,
-        outage: Outage::default(),
+        outage,
         fatal: None,
     };
     let ended = engine.run(inbox, &mut signals).await;
@@ -108,11 +110,11 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
 async fn register(
     storage: &Storage,
     signals: &mut Signals,
+    outage: &mut Outage,
 ) -> anyhow::Result<Option<(Registration, Fences)>> {
     let name = rustix::system::uname();
     let host = name.nodename().to_string_lossy();
     let pid = i32::try_from(std::process::id())?;
-    let mut outage = Outage::default();
     for attempt in 1.. {
         let sent = boot_time();
         let error = tokio::select! {
