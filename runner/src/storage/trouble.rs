@@ -77,7 +77,7 @@ impl Trouble {
             }
             Trouble::NoRights => "grant campaign_runner to the runner's role",
             Trouble::OtherObjects => {
-                "is pg_campaign installed there, and of the runner's version? While it is being updated nothing is to be done"
+                "is pg_campaign there, and of the runner's version? While it is updated nothing is to be done"
             }
             Trouble::Pooled => {
                 "the pooler must keep one session for each connection (session mode)"
