@@ -150,4 +150,22 @@ mod tests {
             assert_eq!(Trouble::of(&SqlState::from_code(code)), None, "{code}");
         }
     }
+
+    #[test]
+    fn who_asks_an_api_is_told_to_come_back_only_if_that_may_help() {
+        for (code, helps) in [
+            ("25006", true),
+            ("28P01", true),
+            ("3D000", true),
+            ("40P01", true),
+            ("53100", true),
+            ("53300", true),
+            ("57P03", true),
+            ("42501", false),
+            ("42883", false),
+        ] {
+            let trouble = Trouble::of(&SqlState::from_code(code));
+            assert_eq!(trouble.map(Trouble::passes), Some(helps), "{code}");
+        }
+    }
 }
