@@ -31,6 +31,21 @@ begin
   for no key update;
 
   for v_item in
+    select i.job_no, p.pos
+    from campaign._replay_items(p_items) i
+    join campaign.email_jobs j on j.job_no = i.job_no
+    cross join lateral unnest(i.passed) as p (pos)
+    where p.pos is null or p.pos not between 1 and j.total_contacts
+    limit 1
+  loop
+    raise exception using
+      errcode = 'CP022',
+      message = format('nobody is at position %s of job %s', v_item.pos, v_item.job_no),
+      detail = 'Nothing of the call was recorded.',
+      hint = 'This is a bug of the runner.';
+  end loop;
+
+  for v_item in
     select i.job_no, i.chunk_no, coalesce(array_agg(distinct p.pos) filter (where p.pos is not null), '{}') as passed
     from campaign._replay_items(p_items) i
     left join lateral unnest(i.passed) as p (pos) on true
@@ -80,4 +95,4 @@ end
 $$;
 
 comment on function campaign.replay(uuid, text, integer, text, bigint, jsonb, boolean) is
-'After CP020 a runner tells a database that may have forgotten it (a promoted standby, a restored dump) all that it did lately, in one call or several, the last of which says so: then it is registered again. It has ended its leases. p_remembers_from_us: it knows everything that it did since then (microseconds since 1970 by the database''s time); null: since its start. p_items, one for each lease: [{job_no, job_id, chunk_no, epoch, first_leased_us, mark, open: positions that it passed and that have no outcome yet, outcomes: as in report, stopped: whether the job was stopped when it last heard of it}]. Returns {now_us, unknown: ids of campaigns that this database does not have}. Repeating a call changes nothing.';
+'After CP020 a runner tells a database that may have forgotten it (a promoted standby, a restored dump) all that it did lately, in one call or several, the last of which says so: then it is registered again. It has ended its leases. p_remembers_from_us: it knows everything that it did since then (microseconds since 1970 by the database''s time); null: since its start. p_items, one for each lease: [{job_no, job_id, chunk_no, epoch, first_leased_us, mark, open: positions that it passed and that have no outcome yet, outcomes: as in report, stopped: whether the job was stopped when it last heard of it}]. Returns {now_us, unknown: ids of campaigns that this database does not have}. Repeating a call changes nothing. CP022: the runner broke the protocol.';

@@ -49,9 +49,12 @@ pub enum StorageError {
     Other(String),
 }
 
-/// A number out of range, or text that PostgreSQL cannot keep or read; a value that a column does not take. No other
-/// error may say that what was told is bad: an outcome is given up by it.
-const REFUSED_VALUES: [&str; 6] = ["22003", "22021", "22P02", "22P05", "23502", "23514"];
+/// A number out of range, or text that PostgreSQL cannot keep or read. No error that is not about what was told may be
+/// taken for one that is: an outcome is given up by it.
+const REFUSED_VALUES: [&str; 4] = ["22003", "22021", "22P02", "22P05"];
+/// A column that does not take a value: where it is one of these, which have what runners tell.
+const REFUSED_ROWS: [&str; 2] = ["23502", "23514"];
+const TOLD: [&str; 3] = ["attempt", "test_mail", "integration_test"];
 
 /// Times that the database sets for its runners.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -821,17 +824,18 @@ fn unexpected(what: String) -> StorageError {
 
 fn from_postgres(error: &tokio_postgres::Error) -> StorageError {
     match error.as_db_error() {
-        Some(answer) => from_answer(answer.code(), text(answer)),
+        Some(answer) => from_answer(answer.code(), answer.table(), text(answer)),
         None => StorageError::Unavailable(Trouble::Unreachable, chain(error)),
     }
 }
 
-fn from_answer(code: &SqlState, text: String) -> StorageError {
+fn from_answer(code: &SqlState, table: Option<&str>, text: String) -> StorageError {
+    let told = table.is_some_and(|table| TOLD.contains(&table));
     match code.code() {
         "CP020" => StorageError::NotRegistered(text),
         "CP021" => StorageError::ProtocolRefused(text),
         "CP022" => StorageError::ProtocolBroken(text),
-        code if REFUSED_VALUES.contains(&code) => {
+        code if REFUSED_VALUES.contains(&code) || told && REFUSED_ROWS.contains(&code) => {
             StorageError::ProtocolBroken(format!("{text} ({code})"))
         }
         name => match Trouble::of(code) {
@@ -860,18 +864,27 @@ mod tests {
     use super::*;
 
     fn error(code: &str) -> StorageError {
-        from_answer(&SqlState::from_code(code), "no".to_owned())
+        of_table(code, None)
+    }
+
+    fn of_table(code: &str, table: Option<&str>) -> StorageError {
+        from_answer(&SqlState::from_code(code), table, "no".to_owned())
     }
 
     #[test]
     fn an_outcome_is_given_up_only_by_what_the_database_says_of_it() {
-        for code in [
-            "CP022", "22003", "22021", "22P02", "22P05", "23502", "23514",
-        ] {
+        for code in ["CP022", "22003", "22021", "22P02", "22P05"] {
             assert!(
                 matches!(error(code), StorageError::ProtocolBroken(_)),
                 "{code}"
             );
+        }
+        for code in ["23502", "23514"] {
+            let refused = of_table(code, Some("attempt"));
+            assert!(matches!(refused, StorageError::ProtocolBroken(_)), "{code}");
+            // A chunk in a state that should not be says nothing of the outcome.
+            let broken = of_table(code, Some("chunk"));
+            assert!(matches!(broken, StorageError::Other(_)), "{code}");
         }
     }
 

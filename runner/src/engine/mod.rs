@@ -58,7 +58,9 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let storage = Storage::new(settings.database.to_config(), runner_id)?;
     let host: Arc<str> = (rustix::system::uname().nodename().to_string_lossy()).into();
     let pid = i32::try_from(std::process::id())?;
-    let Some((registration, fences)) = register(&storage, &host, pid, &mut signals).await? else {
+    let mut outage = Outage::default();
+    let registered = register(&storage, &host, pid, &mut signals, &mut outage).await?;
+    let Some((registration, fences)) = registered else {
         return Ok(());
     };
     tracing::info!(
@@ -99,7 +101,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         heartbeat_at: None,
         news_at: Instant::now(),
         tick_at: None,
-        outage: Outage::default(),
+        outage,
         replays: 0,
     };
     let ended = engine.run(inbox, &mut signals).await;
@@ -115,8 +117,8 @@ async fn register(
     host: &str,
     pid: i32,
     signals: &mut Signals,
+    outage: &mut Outage,
 ) -> anyhow::Result<Option<(Registration, Fences)>> {
-    let mut outage = Outage::default();
     for attempt in 1.. {
         let sent = boot_time();
         let error = tokio::select! {

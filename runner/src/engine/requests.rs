@@ -113,7 +113,7 @@ impl Tester {
                 Err(error @ StorageError::ProtocolBroken(_))
                     if !std::mem::replace(&mut refused, true) =>
                 {
-                    tracing::error!(error = %error, "the report of a test is refused; no other is attempted before it is taken");
+                    tracing::error!(error = %error, "the report of a test is refused; it is repeated");
                 }
                 Err(error) => {
                     tracing::debug!(error = %error, "the report of a test is repeated")

@@ -77,7 +77,7 @@ impl Trouble {
             }
             Trouble::NoRights => "grant campaign_runner to the runner's role",
             Trouble::OtherObjects => {
-                "is pg_campaign installed there, and of the runner's version? While it is being updated nothing is to be done"
+                "is pg_campaign there, and of the runner's version? While it is updated nothing is to be done"
             }
             Trouble::Pooled => {
                 "the pooler must keep one session for each connection (session mode)"
@@ -148,6 +148,24 @@ mod tests {
     fn what_is_not_known_is_no_trouble() {
         for code in ["22P05", "23514", "P0001", "XX000", "CP022"] {
             assert_eq!(Trouble::of(&SqlState::from_code(code)), None, "{code}");
+        }
+    }
+
+    #[test]
+    fn who_asks_an_api_is_told_to_come_back_only_if_that_may_help() {
+        for (code, helps) in [
+            ("25006", true),
+            ("28P01", true),
+            ("3D000", true),
+            ("40P01", true),
+            ("53100", true),
+            ("53300", true),
+            ("57P03", true),
+            ("42501", false),
+            ("42883", false),
+        ] {
+            let trouble = Trouble::of(&SqlState::from_code(code));
+            assert_eq!(trouble.map(Trouble::passes), Some(helps), "{code}");
         }
     }
 }

@@ -5,10 +5,10 @@ select plan(6);
 select start_job(6, '{"chunk_size": 2}') as job \gset
 select start_job(2) as other \gset
 select claim(1, 3);
-select is(campaign.heartbeat(runner(1), known(1)), '{"stopped": [], "lost": []}', 'nothing changed');
+select is(campaign.heartbeat(runner(1), known(1)), '{"now_us": 1772128800000000, "stopped": [], "lost": []}', 'nothing changed');
 select known(1) as known \gset
 select advance('4 s');
-select is(campaign.heartbeat(runner(1), :'known'), '{"stopped": [], "lost": []}', 'and again');
+select is(campaign.heartbeat(runner(1), :'known'), '{"now_us": 1772128804000000, "stopped": [], "lost": []}', 'and again');
 select is((select heartbeat_at from campaign.runner where runner_id = runner(1)), campaign.now(), 'it was heard now');
 select campaign.pause_campaign(job_id(:other));
 select is(campaign.heartbeat(runner(1), :'known') -> 'stopped', jsonb_build_array(:other), 'a paused job has stopped');

@@ -42,6 +42,7 @@ insert into call values
   ('record_events', jsonb_build_object('p_events', format('%L::jsonb', jsonb_build_array(event('open'))))),
   ('record_bounce', '{"email": "''t@example.com''", "message_id": "null::text", "detail": "''x''"}'),
   ('record_complaint', '{"email": "''t@example.com''", "message_id": "null::text", "detail": "''x''"}'),
+  ('replay', '{"p_runner_id": "public.runner(3)", "p_host": "''host''", "p_pid": "1", "p_version": "''1''", "p_remembers_from_us": "null", "p_items": "''[]''", "p_last": "true"}'),
   ('register_runner', '{"p_runner_id": "public.runner(3)", "p_host": "''host''", "p_pid": "1", "p_version": "''1''", "p_protocol": "1"}'),
   ('heartbeat', '{"p_runner_id": "public.runner(1)", "p_known": "''[]''::jsonb"}'),
   ('claim_chunks', '{"p_runner_id": "public.runner(1)", "p_want": "1", "p_known": "''[]''::jsonb"}'),

@@ -85,7 +85,7 @@ $$;
 create function reported(p_mark bigint, p_outcomes jsonb default '[]') returns text language sql as $$
   select run('daemon', format($q$ select report('00000000-0000-4000-8000-000000000001', %L) as answer $q$, item(p_mark, p_outcomes))) #>> '{answer,0,verdict}'
 $$;
-select plan(67);
+select plan(68);
 
 select run('carmen', 'select now(), lower(''A''), format(''a'', ''b''), ''a'' || ''b''::text, ''a''::text = ''b'', count(*) from email_jobs where id = id');
 select cmp_ok((select count(distinct what) from public.canary), '>=', 5::bigint, 'the canary sings for who asks for it');
@@ -121,7 +121,7 @@ select is(run('daemon', $$ select * from take_integration_test('00000000-0000-40
 select run('daemon', format($$ select report_integration_test('00000000-0000-4000-8000-000000000001', %L, '[{"step": "mail", "result": "ok"}]') $$, (select id from campaign.integration_test)));
 select is((select state from campaign.integration_tests), 'passed', 'report_integration_test');
 select is(run('daemon', $$ select * from claim_chunks('00000000-0000-4000-8000-000000000001', 1, '[]') $$) ->> 'positions', '[1, 2, 3]', 'claim_chunks');
-select is(run('daemon', format($$ select heartbeat('00000000-0000-4000-8000-000000000001', %L) as h $$, item(0, '[]'))) -> 'h', '{"lost": [], "stopped": []}', 'heartbeat');
+select is(run('daemon', format($$ select heartbeat('00000000-0000-4000-8000-000000000001', %L) as h $$, item(0, '[]'))) -> 'h', '{"lost": [], "now_us": 1772128800000000, "stopped": []}', 'heartbeat');
 select is(run('daemon', format($$ select "grant"('00000000-0000-4000-8000-000000000001', %L, %s, 3) as g $$, j.integration_id, j.job_no)) #>> '{g,granted}', '3', 'grant')
 from campaign.email_jobs j;
 select is(run('daemon', format($$ select job_spec(%s) as s $$, j.job_no)) #>> '{s,message,headers,X-A}', '1', 'job_spec') from campaign.email_jobs j;
@@ -162,6 +162,7 @@ select is(run('daemon', $$ select * from claim_chunks('00000000-0000-4000-8000-0
 select is(run('daemon', format($$ select release('00000000-0000-4000-8000-000000000001', %L) as r $$, item(null, '[]'))) #>> '{r,0,verdict}', 'ok', 'release');
 select is(run('carmen', format('select * from cancel_campaign(%L)', job())) ->> 'status', 'cancelled', 'cancel_campaign');
 select is(run('daemon', 'select recover_stale() as n') ->> 'n', '0', 'recover_stale');
+select is(run('daemon', format($$ select replay('00000000-0000-4000-8000-000000000001', 'h', 1, 'v', null, '[]', true) as r $$)) -> 'r' ->> 'unknown', '[]', 'replay');
 select lives_ok($$ select run('daemon', 'select unregister_runner(''00000000-0000-4000-8000-000000000001'')') $$, 'unregister_runner');
 select ok((select bool_and(holds) from campaign.check_campaign(job())), 'the books hold');
 select is(run('rita', format('select * from check_campaign(%L)', job())) ->> 'holds', 'true', 'check_campaign');
