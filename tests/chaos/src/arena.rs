@@ -197,8 +197,15 @@ impl Arena {
     }
 
     /// The first column of the only row.
-    async fn one<T: tokio_postgres::types::FromSqlOwned>(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> T {
-        let rows = self.ask(sql, params).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    async fn one<T: tokio_postgres::types::FromSqlOwned>(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> T {
+        let rows = self
+            .ask(sql, params)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
         rows[0].get(0)
     }
 
@@ -206,7 +213,13 @@ impl Arena {
     async fn until_mails(&self, n: usize) {
         let mut seen = self.relay.catcher.mail_from_count();
         let mut since = Instant::now();
-        while self.relay.catcher.wait_for(n, Duration::from_millis(250)).await.is_err() {
+        while self
+            .relay
+            .catcher
+            .wait_for(n, Duration::from_millis(250))
+            .await
+            .is_err()
+        {
             let now = self.relay.catcher.mail_from_count();
             if now > seen {
                 (seen, since) = (now, Instant::now());
@@ -256,7 +269,9 @@ async fn start(db: &Db, relay: &Relay, plan: &CampaignPlan) -> Job {
     });
     let start = "select id from campaign.start_campaign('custom', 'letter', config => $1, audience_query => $2,
         integration => $3, dedupe_key => $3, on_uncertain => $4)";
-    let id = db.one(start, &[&config, &audience, &name, &plan.on_uncertain]).await;
+    let id = db
+        .one(start, &[&config, &audience, &name, &plan.on_uncertain])
+        .await;
     let job_no = "select job_no from campaign.email_jobs where id = $1";
     let job_no = db.one(job_no, &[&id]).await;
     Job { id, job_no }

@@ -36,6 +36,8 @@ pub struct Campaign {
     pub counters: Counters,
     /// Open positions of each lease that ended by recovery.
     pub recovered: Vec<u64>,
+    /// Positions that a mark let pass although their recipient was known to have the mail, or in doubt.
+    pub passed_again: Vec<u64>,
     /// When `cancel_campaign` had returned.
     pub cancelled_at: Option<SystemTime>,
 }
@@ -98,6 +100,7 @@ pub enum Promise {
     UncertainBounded,
     CountersAreFacts,
     SameMail,
+    FactsSettle,
     CancelStops,
     /// Anything that was found while the run went on: the books, a runner that died.
     Always,
@@ -195,16 +198,24 @@ impl Checker {
     fn recipient(&mut self, who: &str, recipient: &Recipient, mails: &[&Mail]) {
         let accepted = mails.len() as u64;
         let state = recipient.state.as_str();
-        let is_final = matches!(state, "sent" | "failed" | "uncertain" | "suppressed" | "cancelled");
+        let is_final = matches!(
+            state,
+            "sent" | "failed" | "uncertain" | "suppressed" | "cancelled"
+        );
         if !is_final {
             self.figures.lost += 1;
             self.broken(Promise::NobodyLost, format!("{who} has no end"));
         }
-        if recipient.sent > accepted || (state == "sent" && accepted == 0 && !recipient.assumed_sent) {
+        if recipient.sent > accepted
+            || (state == "sent" && accepted == 0 && !recipient.assumed_sent)
+        {
             self.figures.lost += 1;
             self.broken(
                 Promise::NobodyLost,
-                format!("{who}: recorded as sent {} times, accepted {accepted} times", recipient.sent),
+                format!(
+                    "{who}: recorded as sent {} times, accepted {accepted} times",
+                    recipient.sent
+                ),
             );
         }
 
@@ -214,7 +225,10 @@ impl Checker {
         if accepted > allowed {
             self.broken(
                 Promise::NobodyTwice,
-                format!("{who}: accepted {accepted} times, {} resends were asked for", recipient.resends),
+                format!(
+                    "{who}: accepted {accepted} times, {} resends were asked for",
+                    recipient.resends
+                ),
             );
         }
 
@@ -231,11 +245,16 @@ impl Checker {
         }
         let was_not_sent = matches!(state, "failed" | "suppressed" | "cancelled");
         if was_not_sent && accepted > 0 && recipient.resends == 0 {
-            self.broken(Promise::NotSentIsNotAccepted, format!("{who}: accepted {accepted} times"));
+            self.broken(
+                Promise::NotSentIsNotAccepted,
+                format!("{who}: accepted {accepted} times"),
+            );
         }
 
         for mail in mails {
-            if mail.message_id.as_ref() != Some(&recipient.message_id) || mail.date != recipient.date {
+            if mail.message_id.as_ref() != Some(&recipient.message_id)
+                || mail.date != recipient.date
+            {
                 self.broken(
                     Promise::SameMail,
                     format!(
@@ -253,7 +272,9 @@ impl Checker {
     fn campaign(&mut self, campaign: &Campaign) {
         let in_state = |state: &str| {
             let recipients = campaign.recipients.iter();
-            recipients.filter(|recipient| recipient.state == state).count() as u64
+            recipients
+                .filter(|recipient| recipient.state == state)
+                .count() as u64
         };
         let facts = Counters {
             total: campaign.recipients.len() as u64,
@@ -266,21 +287,39 @@ impl Checker {
         if facts != campaign.counters {
             self.broken(
                 Promise::CountersAreFacts,
-                format!("{}: {:?}, counted {:?}", campaign.name, campaign.counters, facts),
+                format!(
+                    "{}: {:?}, counted {:?}",
+                    campaign.name, campaign.counters, facts
+                ),
             );
         }
-        if !matches!(campaign.status.as_str(), "completed" | "failed" | "cancelled") {
+        if !matches!(
+            campaign.status.as_str(),
+            "completed" | "failed" | "cancelled"
+        ) {
             self.broken(
                 Promise::NobodyLost,
                 format!("{} is {} at the end", campaign.name, campaign.status),
             );
         }
         self.figures.recovered += campaign.recovered.len() as u64;
+        for pos in &campaign.passed_again {
+            self.broken(
+                Promise::FactsSettle,
+                format!(
+                    "{} {pos} was allowed to be sent, although sent already or in doubt",
+                    campaign.name
+                ),
+            );
+        }
         for &open in &campaign.recovered {
             if open > campaign.window {
                 self.broken(
                     Promise::UncertainBounded,
-                    format!("{}: a lease ended with {open} open of at most {}", campaign.name, campaign.window),
+                    format!(
+                        "{}: a lease ended with {open} open of at most {}",
+                        campaign.name, campaign.window
+                    ),
                 );
             }
         }
@@ -298,13 +337,19 @@ impl Checker {
         if recorded > evidence.lost_at_dot {
             self.broken(
                 Promise::UncertainBounded,
-                format!("{recorded} replies to the dot missed, {} connections lost there", evidence.lost_at_dot),
+                format!(
+                    "{recorded} replies to the dot missed, {} connections lost there",
+                    evidence.lost_at_dot
+                ),
             );
         }
         if self.figures.uncertain > self.figures.bound {
             self.broken(
                 Promise::UncertainBounded,
-                format!("{} in doubt, the bound is {}", self.figures.uncertain, self.figures.bound),
+                format!(
+                    "{} in doubt, the bound is {}",
+                    self.figures.uncertain, self.figures.bound
+                ),
             );
         }
     }
@@ -322,7 +367,10 @@ impl Checker {
             if late > CANCEL_BOUND && !excused {
                 self.broken(
                     Promise::CancelStops,
-                    format!("{}: a mail was begun {late:?} after the cancel", campaign.name),
+                    format!(
+                        "{}: a mail was begun {late:?} after the cancel",
+                        campaign.name
+                    ),
                 );
             }
         }
@@ -360,6 +408,7 @@ mod tests {
                     ..Counters::default()
                 },
                 recovered: vec![1],
+                passed_again: Vec::new(),
                 cancelled_at: None,
             }],
             accepted: (1..=3).map(mail).collect(),
@@ -426,7 +475,11 @@ mod tests {
         run.accepted.push(mail(3));
         let (figures, findings) = check(&run);
         assert_eq!((figures.duplicates, figures.asked), (1, 1));
-        assert!(findings.iter().any(|finding| finding.promise == Promise::NobodyTwice));
+        assert!(
+            findings
+                .iter()
+                .any(|finding| finding.promise == Promise::NobodyTwice)
+        );
     }
 
     #[test]
@@ -469,8 +522,12 @@ mod tests {
 
     #[test]
     fn more_doubts_than_the_bound_are_found() {
-        assert_finds(Promise::UncertainBounded, |run| run.campaigns[0].recovered.clear());
-        assert_finds(Promise::UncertainBounded, |run| run.campaigns[0].recovered.push(3));
+        assert_finds(Promise::UncertainBounded, |run| {
+            run.campaigns[0].recovered.clear()
+        });
+        assert_finds(Promise::UncertainBounded, |run| {
+            run.campaigns[0].recovered.push(3)
+        });
         assert_finds(Promise::UncertainBounded, |run| {
             run.campaigns[0].recipients[2].uncertain = 1;
         });
@@ -478,7 +535,16 @@ mod tests {
 
     #[test]
     fn counters_that_are_not_the_facts_are_found() {
-        assert_finds(Promise::CountersAreFacts, |run| run.campaigns[0].counters.sent = 3);
+        assert_finds(Promise::CountersAreFacts, |run| {
+            run.campaigns[0].counters.sent = 3
+        });
+    }
+
+    #[test]
+    fn a_resend_after_the_fact_is_found() {
+        assert_finds(Promise::FactsSettle, |run| {
+            run.campaigns[0].passed_again.push(1)
+        });
     }
 
     #[test]
@@ -512,12 +578,15 @@ mod tests {
         let mut run = honest();
         late(&mut run);
         let thawed = cancelled + Duration::from_millis(4_500);
-        run.frozen.push((cancelled - Duration::from_secs(1), thawed));
+        run.frozen
+            .push((cancelled - Duration::from_secs(1), thawed));
         assert_eq!(check(&run).1, []);
     }
 
     #[test]
     fn complaints_are_findings() {
-        assert_finds(Promise::Always, |run| run.complaints.push("broken".to_owned()));
+        assert_finds(Promise::Always, |run| {
+            run.complaints.push("broken".to_owned())
+        });
     }
 }

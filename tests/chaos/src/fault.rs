@@ -35,30 +35,74 @@ pub enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// `kill -9`; another runner comes later.
-    Kill { runner: usize, back_after: Duration },
+    Kill {
+        runner: usize,
+        back_after: Duration,
+    },
     /// SIGSTOP for longer than a lease lives, then SIGCONT: a zombie.
-    Stop { runner: usize, lasts: Duration },
+    Stop {
+        runner: usize,
+        lasts: Duration,
+    },
     /// SIGTERM; another runner comes later.
-    Terminate { runner: usize, back_after: Duration },
+    Terminate {
+        runner: usize,
+        back_after: Duration,
+    },
     /// The server crashes, and starts again later.
-    DatabaseCrash { lasts: Duration },
+    DatabaseCrash {
+        lasts: Duration,
+    },
     /// `pg_terminate_backend` for all sessions of runners.
     SessionsEnd,
-    DatabaseHalfOpen { runner: usize, cut: Cut },
-    RelayHalfOpen { cut: Cut },
+    DatabaseHalfOpen {
+        runner: usize,
+        cut: Cut,
+    },
+    RelayHalfOpen {
+        cut: Cut,
+    },
     /// The relay drops connections in every phase, so many of a thousand times each.
-    RelayDrops { per_mille: u64, lasts: Duration },
+    RelayDrops {
+        per_mille: u64,
+        lasts: Duration,
+    },
     /// The relay refuses connections and closes those that are open.
-    RelayDown { lasts: Duration },
+    RelayDown {
+        lasts: Duration,
+    },
     /// The clock of a runner's host is wrong.
-    RunnerClock { runner: usize, hours: i64, lasts: Duration },
+    RunnerClock {
+        runner: usize,
+        hours: i64,
+        lasts: Duration,
+    },
     /// The clock of the database's host is wrong.
-    DatabaseClock { hours: i64, lasts: Duration },
-    Cancel { campaign: usize },
+    DatabaseClock {
+        hours: i64,
+        lasts: Duration,
+    },
+    Cancel {
+        campaign: usize,
+    },
     /// `pause_campaign`, and `resume_campaign` later.
-    Pause { campaign: usize, lasts: Duration },
-    RetryFailed { campaign: usize },
-    Resolve { campaign: usize, decision: Decision },
+    Pause {
+        campaign: usize,
+        lasts: Duration,
+    },
+    RetryFailed {
+        campaign: usize,
+    },
+    Resolve {
+        campaign: usize,
+        decision: Decision,
+    },
+    /// A resend without waiting while a runner is stopped that may have sent the mail; and a pause, so that the runner
+    /// comes back, and tells, before the resend begins.
+    ResendToZombie {
+        runner: usize,
+        campaign: usize,
+    },
     /// A REPEATABLE READ transaction that has read stays open to the end of the run.
     HeldSnapshot,
 }
@@ -152,7 +196,7 @@ impl Fault {
             Fault::Cancel { .. } => Family::Cancel,
             Fault::Pause { .. } => Family::Pause,
             Fault::RetryFailed { .. } => Family::RetryFailed,
-            Fault::Resolve { .. } => Family::Resolve,
+            Fault::Resolve { .. } | Fault::ResendToZombie { .. } => Family::Resolve,
             Fault::HeldSnapshot => Family::HeldSnapshot,
         }
     }

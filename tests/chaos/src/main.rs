@@ -53,7 +53,9 @@ struct Args {
 async fn main() -> ExitCode {
     let args = Args::parse();
     let seed = args.seed.unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         now.as_micros() as u64 % 1_000_000_000
     });
     println!("seed {seed}: the same schedules again with SEED={seed}, one of them with RUN=…");
@@ -77,7 +79,9 @@ async fn main() -> ExitCode {
                 (plan, played.await)
             });
         }
-        let Some(ended) = under_way.join_next().await else { break };
+        let Some(ended) = under_way.join_next().await else {
+            break;
+        };
         let (plan, outcome) = ended.expect("runs are awaited");
         let outcome = outcome.unwrap_or_else(|error| Outcome {
             findings: vec![check::Finding {
@@ -89,11 +93,19 @@ async fn main() -> ExitCode {
         report.add(&plan, outcome);
     }
     println!("\n{report}");
-    println!("{} runs in {}", report.runs(), report::rounded(started.elapsed()));
+    println!(
+        "{} runs in {}",
+        report.runs(),
+        report::rounded(started.elapsed())
+    );
     if let Some(document) = &args.document
         && report.passed()
     {
         report.write(document, seed, started.elapsed());
     }
-    if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if report.passed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

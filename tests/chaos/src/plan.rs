@@ -76,7 +76,15 @@ impl Plan {
                 if family == Family::Resolve {
                     // So that there is something to decide about.
                     faults.insert(0, fault(&mut rng, Family::Kill, runners, campaigns.len()));
-                    faults.insert(2, fault(&mut rng, Family::RelayDrops, runners, campaigns.len()));
+                    faults.insert(
+                        2,
+                        fault(&mut rng, Family::RelayDrops, runners, campaigns.len()),
+                    );
+                    let (runner, campaign) = (
+                        rng.random_range(0..runners),
+                        rng.random_range(0..campaigns.len()),
+                    );
+                    faults.push(Fault::ResendToZombie { runner, campaign });
                 }
                 faults
             }
@@ -131,7 +139,11 @@ fn several(rng: &mut ChaCha20Rng, runners: usize, campaigns: usize) -> Vec<Fault
     families.shuffle(rng);
     families.truncate(rng.random_range(7..=10));
     let mut faults = vec![Fault::HeldSnapshot];
-    faults.extend(families.into_iter().map(|family| fault(rng, family, runners, campaigns)));
+    faults.extend(
+        families
+            .into_iter()
+            .map(|family| fault(rng, family, runners, campaigns)),
+    );
     faults
 }
 
@@ -183,16 +195,18 @@ fn fault(rng: &mut ChaCha20Rng, family: Family, runners: usize, campaigns: usize
             lasts: lasts(rng, 100..=3_000),
         },
         Family::RetryFailed => Fault::RetryFailed { campaign },
-        Family::Resolve => Fault::Resolve {
-            campaign,
-            decision: match rng.random_range(0..4) {
-                0 => Decision::Sent,
-                1 => Decision::Resend { force: false },
-                _ => Decision::Resend { force: true },
-            },
+        Family::Resolve => match rng.random_range(0..5) {
+            0 => Fault::ResendToZombie { runner, campaign },
+            1 => resolve(campaign, Decision::Sent),
+            2 => resolve(campaign, Decision::Resend { force: false }),
+            _ => resolve(campaign, Decision::Resend { force: true }),
         },
         Family::HeldSnapshot | Family::AllAtOnce => Fault::HeldSnapshot,
     }
+}
+
+fn resolve(campaign: usize, decision: Decision) -> Fault {
+    Fault::Resolve { campaign, decision }
 }
 
 fn hour(rng: &mut ChaCha20Rng) -> i64 {

@@ -70,7 +70,13 @@ impl Proxy {
         let addr = listener.local_addr()?;
         let traffic = Arc::new(watch::Sender::new(Traffic::default()));
         let next = Arc::new(AtomicU64::new(1));
-        tokio::spawn(serve(listener, addr, target, traffic.subscribe(), next.clone()));
+        tokio::spawn(serve(
+            listener,
+            addr,
+            target,
+            traffic.subscribe(),
+            next.clone(),
+        ));
         Ok(Proxy {
             addr,
             traffic,
@@ -174,14 +180,24 @@ async fn carry(
     let Ok(server) = TcpStream::connect(target).await else {
         return;
     };
-    if client.set_nodelay(true).and(server.set_nodelay(true)).is_err() {
+    if client
+        .set_nodelay(true)
+        .and(server.set_nodelay(true))
+        .is_err()
+    {
         return;
     }
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     // An end or an error of either direction is passed on by closing, as the peers expect it.
     let _ = tokio::try_join!(
-        pump(from_client, to_server, number, Direction::Up, traffic.clone()),
+        pump(
+            from_client,
+            to_server,
+            number,
+            Direction::Up,
+            traffic.clone()
+        ),
         pump(from_server, to_client, number, Direction::Down, traffic),
     );
 }
@@ -300,7 +316,10 @@ mod tests {
         assert!(matches!(says_back(&mut stream).await, Some(Ok(b'x'))));
         let refused = async {
             sleep(SOON).await;
-            (TcpStream::connect(proxy.addr()).await.is_err(), says_back(&mut stream).await)
+            (
+                TcpStream::connect(proxy.addr()).await.is_err(),
+                says_back(&mut stream).await,
+            )
         };
         let ((refused, ended), ()) = tokio::join!(refused, proxy.refuse(2 * SOON));
         assert!(refused);

@@ -94,7 +94,9 @@ impl Relay {
     }
 
     pub fn drop_connections(&self, per_mille: u64) {
-        self.moods.drops_per_mille.store(per_mille, Ordering::Relaxed);
+        self.moods
+            .drops_per_mille
+            .store(per_mille, Ordering::Relaxed);
     }
 
     /// From now on nobody is refused.
@@ -104,7 +106,9 @@ impl Relay {
 
     /// Connections that ended without QUIT after a DATA.
     pub fn lost_at_dot(&self) -> u64 {
-        let said = |commands: &[String], verb: &str| commands.iter().any(|line| line.eq_ignore_ascii_case(verb));
+        let said = |commands: &[String], verb: &str| {
+            commands.iter().any(|line| line.eq_ignore_ascii_case(verb))
+        };
         let connections = self.catcher.connections();
         let lost = connections
             .iter()

@@ -97,7 +97,15 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let heads = [
-            "runs", "strikes", "kills", "mails", "duplicates", "asked for", "lost", "uncertain", "bound",
+            "runs",
+            "strikes",
+            "kills",
+            "mails",
+            "duplicates",
+            "asked for",
+            "lost",
+            "uncertain",
+            "bound",
         ];
         write!(f, "| {:32} |", "fault")?;
         for head in heads {
@@ -136,7 +144,15 @@ impl fmt::Display for Line {
             ..
         } = self.figures;
         let numbers = [
-            self.runs, self.strikes, self.kills, mails, duplicates, asked, lost, uncertain, bound,
+            self.runs,
+            self.strikes,
+            self.kills,
+            mails,
+            duplicates,
+            asked,
+            lost,
+            uncertain,
+            bound,
         ];
         for number in numbers {
             write!(f, " {number:>10} |")?;
@@ -156,6 +172,11 @@ fn machine() -> String {
     let model = info
         .lines()
         .find_map(|line| line.strip_prefix("model name"))
-        .map_or("an unknown processor", |rest| rest.trim_start_matches([' ', '\t', ':']));
-    format!("{cores} cores of {model}, Linux {}", read("/proc/sys/kernel/osrelease").trim())
+        .map_or("an unknown processor", |rest| {
+            rest.trim_start_matches([' ', '\t', ':'])
+        });
+    format!(
+        "{cores} cores of {model}, Linux {}",
+        read("/proc/sys/kernel/osrelease").trim()
+    )
 }

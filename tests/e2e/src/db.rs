@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use mail_catcher::{Accepted, Catcher};
 use serde_json::{Value, json};
-use tokio_postgres::{Client, Error};
 use tokio_postgres::types::{FromSqlOwned, ToSql};
+use tokio_postgres::{Client, Error};
 use uuid::Uuid;
 
 use crate::cluster::{Cluster, Server};

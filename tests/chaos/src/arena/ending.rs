@@ -80,7 +80,10 @@ impl Arena {
             self.look_after_runners().await;
             self.help_on().await;
             if Instant::now() > limit {
-                stuck = Some(format!("not at rest after {LIMIT:?}: {}", self.one::<String>(STUCK, &[]).await));
+                stuck = Some(format!(
+                    "not at rest after {LIMIT:?}: {}",
+                    self.one::<String>(STUCK, &[]).await
+                ));
                 break;
             }
             sleep(Duration::from_millis(250)).await;
@@ -96,7 +99,8 @@ impl Arena {
     async fn look_after_runners(&self) {
         for (index, slot) in self.slots.iter().enumerate() {
             let mut runner = slot.runner.lock().await;
-            let log = (runner.as_mut()).and_then(|runner| (!runner.is_alive()).then(|| runner.log()));
+            let log =
+                (runner.as_mut()).and_then(|runner| (!runner.is_alive()).then(|| runner.log()));
             if let Some(log) = log {
                 let told = log.lines().rev().take(3).collect::<Vec<_>>().join(" | ");
                 self.complain(format!("runner {index} ended by itself: {told}"));
@@ -138,7 +142,10 @@ impl Arena {
             .map(|(campaign, index)| (campaign.name, index))
             .collect();
         let accepted = self.relay.catcher.accepted().into_iter().map(|mail| {
-            let recipient = mail.recipient.strip_prefix('p').and_then(|rest| rest.split_once('@'));
+            let recipient = mail
+                .recipient
+                .strip_prefix('p')
+                .and_then(|rest| rest.split_once('@'));
             let (pos, domain) = recipient.unwrap_or_default();
             Mail {
                 campaign: by_name.get(domain.trim_end_matches(".example")).copied(),
@@ -148,13 +155,18 @@ impl Arena {
                 message_id: mail.message_id,
             }
         });
-        let begun = self.relay.catcher.mails_begun().into_iter().filter_map(|mail| {
-            let (name, _) = mail.from.split_once('@')?;
-            Some(Begun {
-                campaign: *by_name.get(name)?,
-                at: mail.at,
-            })
-        });
+        let begun = self
+            .relay
+            .catcher
+            .mails_begun()
+            .into_iter()
+            .filter_map(|mail| {
+                let (name, _) = mail.from.split_once('@')?;
+                Some(Begun {
+                    campaign: *by_name.get(name)?,
+                    at: mail.at,
+                })
+            });
         let (accepted, begun) = (accepted.collect(), begun.collect());
         let notes = self.notes();
         Evidence {
@@ -172,7 +184,10 @@ impl Arena {
         let name = self.plan.campaigns[index].name;
         let row = self.ask(JOB, &[&job.id]).await.expect("the campaign");
         let number = |column: usize| unsigned(row[0].get(column));
-        let recipients = self.ask(RECIPIENTS, &[&job.job_no]).await.expect("its recipients");
+        let recipients = self
+            .ask(RECIPIENTS, &[&job.job_no])
+            .await
+            .expect("its recipients");
         let recipients = recipients.iter().zip(1..).map(|(row, pos)| {
             let number = |column: usize| unsigned(row.get(column));
             Recipient {
@@ -188,7 +203,15 @@ impl Arena {
             }
         });
         let recovered = "select open from chaos.recovered where job_no = $1";
-        let recovered = self.ask(recovered, &[&job.job_no]).await.expect("its leases");
+        let recovered = self
+            .ask(recovered, &[&job.job_no])
+            .await
+            .expect("its leases");
+        let passed_again = "select pos from chaos.passed_again where job_no = $1";
+        let passed_again = self
+            .ask(passed_again, &[&job.job_no])
+            .await
+            .expect("its marks");
         let cancelled_at: Option<SystemTime> = self.notes().cancelled_at.get(&index).copied();
         Campaign {
             name: name.to_owned(),
@@ -204,6 +227,10 @@ impl Arena {
                 cancelled: number(6),
             },
             recovered: recovered.iter().map(|row| unsigned(row.get(0))).collect(),
+            passed_again: passed_again
+                .iter()
+                .map(|row| unsigned(row.get(0)))
+                .collect(),
             cancelled_at,
         }
     }
