@@ -252,8 +252,8 @@ async fn start(db: &Db, relay: &Relay, plan: &CampaignPlan) -> Job {
     let addr = relay.proxy.addr();
     let integration = json!({
         "host": addr.ip(), "port": addr.port(), "from_email": format!("{name}@meetups.example"),
-        // Half-open connections shall not outlive the run.
-        "timeouts": {"connect": 3, "greeting": 4, "command": 4, "body": 4, "dot": 5}
+        // Half-open connections shall not outlive the run; a runner that was stopped shall still read its replies.
+        "timeouts": {"connect": 3, "greeting": 4, "command": 4, "body": 4, "dot": 12}
     });
     let insert = "insert into campaign.email_integrations (name, config, rate_limit) values ($1, $2, null) returning name";
     db.one::<String>(insert, &[&name, &integration]).await;

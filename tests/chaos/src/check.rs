@@ -36,6 +36,8 @@ pub struct Campaign {
     pub counters: Counters,
     /// Open positions of each lease that ended by recovery.
     pub recovered: Vec<u64>,
+    /// Positions that a mark let pass although their recipient was known to have the mail, or in doubt.
+    pub passed_again: Vec<u64>,
     /// When `cancel_campaign` had returned.
     pub cancelled_at: Option<SystemTime>,
 }
@@ -98,6 +100,7 @@ pub enum Promise {
     UncertainBounded,
     CountersAreFacts,
     SameMail,
+    FactsSettle,
     CancelStops,
     /// Anything that was found while the run went on: the books, a runner that died.
     Always,
@@ -300,6 +303,15 @@ impl Checker {
             );
         }
         self.figures.recovered += campaign.recovered.len() as u64;
+        for pos in &campaign.passed_again {
+            self.broken(
+                Promise::FactsSettle,
+                format!(
+                    "{} {pos} was allowed to be sent, although sent already or in doubt",
+                    campaign.name
+                ),
+            );
+        }
         for &open in &campaign.recovered {
             if open > campaign.window {
                 self.broken(
@@ -396,6 +408,7 @@ mod tests {
                     ..Counters::default()
                 },
                 recovered: vec![1],
+                passed_again: Vec::new(),
                 cancelled_at: None,
             }],
             accepted: (1..=3).map(mail).collect(),
@@ -524,6 +537,13 @@ mod tests {
     fn counters_that_are_not_the_facts_are_found() {
         assert_finds(Promise::CountersAreFacts, |run| {
             run.campaigns[0].counters.sent = 3
+        });
+    }
+
+    #[test]
+    fn a_resend_after_the_fact_is_found() {
+        assert_finds(Promise::FactsSettle, |run| {
+            run.campaigns[0].passed_again.push(1)
         });
     }
 

@@ -97,6 +97,12 @@ pub enum Fault {
         campaign: usize,
         decision: Decision,
     },
+    /// A resend without waiting while a runner is stopped that may have sent the mail; and a pause, so that the runner
+    /// comes back, and tells, before the resend begins.
+    ResendToZombie {
+        runner: usize,
+        campaign: usize,
+    },
     /// A REPEATABLE READ transaction that has read stays open to the end of the run.
     HeldSnapshot,
 }
@@ -190,7 +196,7 @@ impl Fault {
             Fault::Cancel { .. } => Family::Cancel,
             Fault::Pause { .. } => Family::Pause,
             Fault::RetryFailed { .. } => Family::RetryFailed,
-            Fault::Resolve { .. } => Family::Resolve,
+            Fault::Resolve { .. } | Fault::ResendToZombie { .. } => Family::Resolve,
             Fault::HeldSnapshot => Family::HeldSnapshot,
         }
     }

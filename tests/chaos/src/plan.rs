@@ -80,6 +80,11 @@ impl Plan {
                         2,
                         fault(&mut rng, Family::RelayDrops, runners, campaigns.len()),
                     );
+                    let (runner, campaign) = (
+                        rng.random_range(0..runners),
+                        rng.random_range(0..campaigns.len()),
+                    );
+                    faults.push(Fault::ResendToZombie { runner, campaign });
                 }
                 faults
             }
@@ -190,16 +195,18 @@ fn fault(rng: &mut ChaCha20Rng, family: Family, runners: usize, campaigns: usize
             lasts: lasts(rng, 100..=3_000),
         },
         Family::RetryFailed => Fault::RetryFailed { campaign },
-        Family::Resolve => Fault::Resolve {
-            campaign,
-            decision: match rng.random_range(0..4) {
-                0 => Decision::Sent,
-                1 => Decision::Resend { force: false },
-                _ => Decision::Resend { force: true },
-            },
+        Family::Resolve => match rng.random_range(0..5) {
+            0 => Fault::ResendToZombie { runner, campaign },
+            1 => resolve(campaign, Decision::Sent),
+            2 => resolve(campaign, Decision::Resend { force: false }),
+            _ => resolve(campaign, Decision::Resend { force: true }),
         },
         Family::HeldSnapshot | Family::AllAtOnce => Fault::HeldSnapshot,
     }
+}
+
+fn resolve(campaign: usize, decision: Decision) -> Fault {
+    Fault::Resolve { campaign, decision }
 }
 
 fn hour(rng: &mut ChaCha20Rng) -> i64 {

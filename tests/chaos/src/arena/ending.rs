@@ -207,6 +207,11 @@ impl Arena {
             .ask(recovered, &[&job.job_no])
             .await
             .expect("its leases");
+        let passed_again = "select pos from chaos.passed_again where job_no = $1";
+        let passed_again = self
+            .ask(passed_again, &[&job.job_no])
+            .await
+            .expect("its marks");
         let cancelled_at: Option<SystemTime> = self.notes().cancelled_at.get(&index).copied();
         Campaign {
             name: name.to_owned(),
@@ -222,6 +227,10 @@ impl Arena {
                 cancelled: number(6),
             },
             recovered: recovered.iter().map(|row| unsigned(row.get(0))).collect(),
+            passed_again: passed_again
+                .iter()
+                .map(|row| unsigned(row.get(0)))
+                .collect(),
             cancelled_at,
         }
     }

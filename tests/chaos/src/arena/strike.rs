@@ -4,13 +4,14 @@ use tokio::time::sleep;
 
 use super::Arena;
 use crate::fault::{Decision, Fault};
+use crate::plan::STALE;
 
 impl Arena {
     /// Returns when it is over.
     pub(super) async fn strike(&self, fault: &Fault) {
         match *fault {
             Fault::Kill { runner, back_after } => self.kill(runner, back_after).await,
-            Fault::Stop { runner, lasts } => self.stop(runner, lasts).await,
+            Fault::Stop { runner, lasts } => self.stop(runner, async || sleep(lasts).await).await,
             Fault::Terminate { runner, back_after } => {
                 let _struck = self.slots[runner].struck.lock().await;
                 self.terminate(runner).await;
@@ -89,6 +90,16 @@ impl Arena {
                 };
                 self.call(verb, campaign).await;
             }
+            Fault::ResendToZombie { runner, campaign } => {
+                let resend = "resolve_uncertain($1, 'resend', force => true)).status, (campaign.pause_campaign($1)";
+                self.stop(runner, async || {
+                    sleep(2 * STALE).await;
+                    self.call(resend, campaign).await;
+                })
+                .await;
+                sleep(Duration::from_secs(2)).await;
+                self.call("resume_campaign($1)", campaign).await;
+            }
             Fault::HeldSnapshot => self.hold_a_snapshot().await,
         }
     }
@@ -105,14 +116,15 @@ impl Arena {
         self.start_runner(index).await;
     }
 
-    async fn stop(&self, index: usize, lasts: Duration) {
+    /// It goes on after what happens meanwhile.
+    async fn stop(&self, index: usize, meanwhile: impl AsyncFnOnce()) {
         let slot = &self.slots[index];
         let _struck = slot.struck.lock().await;
         let from = SystemTime::now();
         if let Some(runner) = slot.runner.lock().await.as_ref() {
             runner.stop();
         }
-        sleep(lasts).await;
+        meanwhile().await;
         if let Some(runner) = slot.runner.lock().await.as_ref() {
             runner.go_on();
         }
@@ -138,7 +150,7 @@ impl Arena {
 
     /// Whether the verb was not refused: a campaign may have ended, or been cancelled (CP011).
     pub(super) async fn call(&self, verb: &str, campaign: usize) -> bool {
-        let sql = format!("select status from campaign.{verb}");
+        let sql = format!("select (campaign.{verb}).status");
         match self.ask(&sql, &[&self.jobs[campaign].id]).await {
             Ok(_) => true,
             Err(error) if error.starts_with("CP011") => false,
