@@ -9,9 +9,15 @@ use crate::world::{Delayed, Loss, Place, RECIPIENTS, RUNNERS, Reply, Step, World
 impl World {
     pub(crate) fn steps_of_runners(&self, steps: &mut Vec<Step>) {
         for runner in 0..RUNNERS {
-            steps.push(Step::Claim { runner, is_lost: false });
+            steps.push(Step::Claim {
+                runner,
+                is_lost: false,
+            });
             if self.budget.lost_answers > 0 {
-                steps.push(Step::Claim { runner, is_lost: true });
+                steps.push(Step::Claim {
+                    runner,
+                    is_lost: true,
+                });
             }
             if self.budget.outdated_claims > 0 {
                 steps.push(Step::ClaimByOutdatedList { runner });
@@ -28,8 +34,14 @@ impl World {
             }
             steps.push(Step::Call { place, loss: None });
             if self.budget.lost_answers > 0 && lease.call.is_none() {
-                steps.push(Step::Call { place, loss: Some(Loss::Answer) });
-                steps.push(Step::Call { place, loss: Some(Loss::Request) });
+                steps.push(Step::Call {
+                    place,
+                    loss: Some(Loss::Answer),
+                });
+                steps.push(Step::Call {
+                    place,
+                    loss: Some(Loss::Request),
+                });
             }
         }
         if self.delayed.is_some() {
@@ -43,7 +55,13 @@ impl World {
                 continue;
             };
             for position in lease.in_flight.iter() {
-                let mut replies = |reply| steps.push(Step::Reply { place, position, reply });
+                let mut replies = |reply| {
+                    steps.push(Step::Reply {
+                        place,
+                        position,
+                        reply,
+                    })
+                };
                 replies(Reply::Accepted);
                 if self.budget.unanswered_dots > 0 {
                     replies(Reply::None { accepted: true });
@@ -59,12 +77,7 @@ impl World {
         }
     }
 
-    pub(crate) fn claim(
-        &mut self,
-        rules: &Rules,
-        runner: usize,
-        is_lost: bool,
-    ) -> Option<()> {
+    pub(crate) fn claim(&mut self, rules: &Rules, runner: usize, is_lost: bool) -> Option<()> {
         let claimer = self.runners[runner];
         let has_room = claimer.leases.contains(&None);
         if claimer.is_draining || !has_room {
@@ -89,11 +102,7 @@ impl World {
         Some(())
     }
 
-    pub(crate) fn claim_by_outdated_list(
-        &mut self,
-        rules: &Rules,
-        runner: usize,
-    ) -> Option<()> {
+    pub(crate) fn claim_by_outdated_list(&mut self, rules: &Rules, runner: usize) -> Option<()> {
         let claimer = self.runners[runner];
         let known = claimer.known(&self.database);
         let forgotten = known.first()?;
@@ -147,12 +156,7 @@ impl World {
     }
 
     /// The next call of a lease, or the one without an answer again.
-    pub(crate) fn call(
-        &mut self,
-        rules: &Rules,
-        place: Place,
-        loss: Option<Loss>,
-    ) -> Option<()> {
+    pub(crate) fn call(&mut self, rules: &Rules, place: Place, loss: Option<Loss>) -> Option<()> {
         let process = self.runners[place.runner].process;
         let lease = self.runners[place.runner].leases[place.lease].as_mut()?;
         let item = lease.next_call(rules)?;
@@ -192,12 +196,7 @@ impl World {
     }
 
     /// Executes a call and notes the acceptances that the database hears of.
-    fn tell(
-        &mut self,
-        rules: &Rules,
-        process: Process,
-        item: &Item<RECIPIENTS>,
-    ) -> Option<Answer> {
+    fn tell(&mut self, rules: &Rules, process: Process, item: &Item<RECIPIENTS>) -> Option<Answer> {
         let before = self.database;
         let answer = self.execute(rules, process, item)?;
         for position in 0..RECIPIENTS {

@@ -65,14 +65,24 @@ impl Configuration {
     }
 
     pub fn search(&self, sought: &[Property]) -> Search {
-        search(&self.rules, World::start(&self.rules, self.budget, self.mailed), sought)
+        search(
+            &self.rules,
+            World::start(&self.rules, self.budget, self.mailed),
+            sought,
+        )
     }
 }
 
 impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{}", self.budget)?;
-        let Rules { chunk_size, window, max_attempts, on_uncertain, .. } = self.rules;
+        let Rules {
+            chunk_size,
+            window,
+            max_attempts,
+            on_uncertain,
+            ..
+        } = self.rules;
         if chunk_size == 2 {
             write!(f, "; two chunks")?;
         }
@@ -168,8 +178,10 @@ pub const LONG: &[Configuration] = &[
     of! { deferrals: 1, thought_dead: 1, lost_answers: 1 }.in_two_chunks(),
     of! { pauses: 1, crashes: 1, thought_dead: 1, deferrals: 1 },
     of! { thought_dead: 2, deferrals: 1 }.when_uncertain(Policy::Resend),
-    of! { thought_dead: 1, unanswered_dots: 1, cancels: 1, lost_answers: 1 }.when_uncertain(Policy::Resend),
-    of! { thought_dead: 1, deferrals: 1, refusals: 1, retries: 1 }.when_uncertain(Policy::AssumeSent),
+    of! { thought_dead: 1, unanswered_dots: 1, cancels: 1, lost_answers: 1 }
+        .when_uncertain(Policy::Resend),
+    of! { thought_dead: 1, deferrals: 1, refusals: 1, retries: 1 }
+        .when_uncertain(Policy::AssumeSent),
     of! { deferrals: 3, thought_dead: 1, retries: 1 }.with_attempts(2),
     of! { failovers: 1, deferrals: 1 },
     of! { failovers: 1, unanswered_dots: 1, resends: 1 },
@@ -200,7 +212,12 @@ pub struct Removal {
 
 impl Removal {
     const fn of(guard: Guard, breaks: Property, configuration: Configuration) -> Removal {
-        Removal { guard, hidden_by: &[], breaks, configuration }
+        Removal {
+            guard,
+            hidden_by: &[],
+            breaks,
+            configuration,
+        }
     }
 
     const fn hidden_by(mut self, guards: &'static [Guard]) -> Removal {
@@ -211,59 +228,231 @@ impl Removal {
     /// With the guard taken away.
     pub fn configuration(&self) -> Configuration {
         let hidden_by = self.hidden_by.iter();
-        hidden_by.fold(self.configuration.without(self.guard), |left, &guard| left.without(guard))
+        hidden_by.fold(self.configuration.without(self.guard), |left, &guard| {
+            left.without(guard)
+        })
     }
 }
 
 /// One for each guard.
 pub const REMOVALS: &[Removal] = &[
-    Removal::of(Guard::AttemptsAreKeyedByChunk, Property::AcceptancesAreKept, of! { thought_dead: 1 }),
-    Removal::of(Guard::RecoveryUsesTheNumberUp, Property::AcceptancesAreKept, of! { thought_dead: 1, resends: 1 })
-        .hidden_by(&[Guard::AttemptsAreKeyedByChunk]),
-    Removal::of(Guard::OnlyAboveTheMarkIsHandedOut, Property::NobodyIsMailedTwice, of! { deferrals: 1, crashes: 1 }.one_by_one())
-        .hidden_by(&[Guard::GoIsReadFromTheTables]),
-    Removal::of(Guard::MarkOnlyRises, Property::NobodyIsMailedTwice, of! { lost_answers: 1, crashes: 1 }),
-    Removal::of(Guard::RepetitionsCountNothing, Property::CountersEqualFacts, of! { lost_answers: 1 }),
-    Removal::of(Guard::LateFactsAreCounted, Property::CountersEqualFacts, of! { thought_dead: 1 }),
-    Removal::of(Guard::UnknownLeasesAreRecovered, Property::NobodyIsMailedTwice, of! { outdated_claims: 1, crashes: 1, thought_dead: 1, lost_answers: 1 }.for_the_last(2)),
-    Removal::of(Guard::OneRetryItemEach, Property::NobodyIsMailedTwice, of! { refusals: 1, retries: 2 }.for_the_last(2)),
-    Removal::of(Guard::MarkSkipsWhoMayHaveTheMail, Property::NobodyWithTheMailIsLetThrough, of! { thought_dead: 1, resends: 1 }),
-    Removal::of(Guard::MarkStandsInStoppedJobs, Property::StoppedJobsStand, of! { cancels: 1 }),
-    Removal::of(Guard::CancellingReopensCutResends, Property::CancelledMeansNotAccepted, of! { unanswered_dots: 1, cancels: 1, resends: 1 }),
-    Removal::of(Guard::RecoveryInJobsOfAnyStatus, Property::EverythingEnds, of! { cancels: 1, crashes: 1 }),
-    Removal::of(Guard::LateDeferralsAreRetried, Property::NobodyIsLost, of! { thought_dead: 1, deferrals: 1 }),
-    Removal::of(Guard::OnlyAnAnswerAllows, Property::NobodyIsMailedTwice, of! { lost_answers: 1, crashes: 1, thought_dead: 1 }),
-    Removal::of(Guard::OutcomesAreKeptUntilAnswered, Property::NobodyIsMailedTwice, of! { lost_answers: 1 }),
-    Removal::of(Guard::GoIsReadFromTheTables, Property::AcceptancesAreKept, of! { thought_dead: 1, resends: 1, lost_answers: 1 }.for_the_last(2)),
-    Removal::of(Guard::ReleaseReturnsWhatWasPassed, Property::NobodyIsMailedTwice, of! { terminations: 1, crashes: 1 })
-        .hidden_by(&[Guard::GoIsReadFromTheTables]),
-    Removal::of(Guard::RunnersReplay, Property::NobodyIsMailedTwice, of! { failovers: 1 }),
-    Removal::of(Guard::OnlyTheOwnerMovesTheMark, Property::NobodyIsMailedTwice, of! { thought_dead: 1 }),
-    Removal::of(Guard::EpochsAreNeverUsedAgain, Property::NobodyIsMailedTwice, of! { thought_dead: 1 }),
-    Removal::of(Guard::OpenStaysWithinTheWindow, Property::DoubtsAreWithinTheWindow, of! { crashes: 1 }),
-    Removal::of(Guard::RecoveryNamesWhatIsOpen, Property::NobodyIsLost, of! { crashes: 1 }),
-    Removal::of(Guard::RetriesAreCutOnce, Property::NobodyIsMailedTwice, of! { deferrals: 1 }.for_the_last(2).one_by_one()),
-    Removal::of(Guard::OutcomesEndTheRetry, Property::EverythingEnds, of! { deferrals: 1 }.for_the_last(2).one_by_one()),
-    Removal::of(Guard::MarkSkipsOpenDoubts, Property::NobodyIsMailedTwice, of! { failovers: 1, deferrals: 1 }.for_the_last(1))
-        .hidden_by(&[Guard::GateRefusesTick]),
-    Removal::of(Guard::MarkSkipsWhoCountsAsSent, Property::NobodyWithTheMailIsLetThrough, of! { thought_dead: 1, unanswered_dots: 1, deferrals: 1, decided_sent: 1 }
-        .for_the_last(2).with_attempts(3).when_uncertain(Policy::Resend)),
-    Removal::of(Guard::FactsOutrankDecisions, Property::FactsEndDoubts, of! { thought_dead: 1, decided_sent: 1 }.for_the_last(2)),
-    Removal::of(Guard::LateFactsEndWaitingRetries, Property::NobodyWaitsWhoHasTheMail, of! { thought_dead: 1, resends: 1, pauses: 1 }.for_the_last(2)),
-    Removal::of(Guard::OnlyWhoNeedsItIsRetried, Property::NobodyWaitsWhoHasTheMail, of! { thought_dead: 1, resends: 1, deferrals: 1 }.for_the_last(2)),
-    Removal::of(Guard::FinishIsAProof, Property::EndedMeansNothingIsLeft, of! { deferrals: 1 }.for_the_last(2)),
-    Removal::of(Guard::RetriesReopenEndedJobs, Property::EverythingEnds, of! { refusals: 1, retries: 1 }.for_the_last(2)),
-    Removal::of(Guard::LateDeferralsAreFinalInEndedJobs, Property::EndedMeansNothingIsLeft, of! { thought_dead: 1, deferrals: 1 }.for_the_last(2)),
-    Removal::of(Guard::CancellingEndsWaitingRetries, Property::EverythingEnds, of! { deferrals: 1, cancels: 1 }.for_the_last(2)),
-    Removal::of(Guard::DecisionsAreCounted, Property::CountersEqualFacts, of! { unanswered_dots: 1, decided_sent: 1 }.for_the_last(2)),
-    Removal::of(Guard::ReplayRaisesMarks, Property::NobodyIsMailedTwice, of! { failovers: 1 }),
-    Removal::of(Guard::ReplayCreatesChunks, Property::NobodyIsMailedTwice, of! { failovers: 1, deferrals: 1 }),
-    Removal::of(Guard::ReplayNamesWhatIsInFlight, Property::NobodyIsLost, of! { failovers: 1 }),
-    Removal::of(Guard::GateWaitsForAll, Property::NobodyIsMailedTwice, of! { failovers: 1, terminations: 1 }),
-    Removal::of(Guard::MissingReplaysAreLeftToAPerson, Property::NobodyIsMailedTwice, of! { failovers: 1, crashes: 1 }),
-    Removal::of(Guard::GateRefusesClaims, Property::NobodyIsMailedTwice, of! { failovers: 1 })
-        .hidden_by(&[Guard::GateRefusesMarks]),
-    Removal::of(Guard::GateRefusesMarks, Property::NobodyIsMailedTwice, of! { failovers: 1, thought_dead: 1 }.for_the_last(2)),
-    Removal::of(Guard::GateRefusesTick, Property::NobodyIsMailedTwice, of! { failovers: 1, deferrals: 1 }.for_the_last(1))
-        .hidden_by(&[Guard::MarkSkipsOpenDoubts]),
+    Removal::of(
+        Guard::AttemptsAreKeyedByChunk,
+        Property::AcceptancesAreKept,
+        of! { thought_dead: 1 },
+    ),
+    Removal::of(
+        Guard::RecoveryUsesTheNumberUp,
+        Property::AcceptancesAreKept,
+        of! { thought_dead: 1, resends: 1 },
+    )
+    .hidden_by(&[Guard::AttemptsAreKeyedByChunk]),
+    Removal::of(
+        Guard::OnlyAboveTheMarkIsHandedOut,
+        Property::NobodyIsMailedTwice,
+        of! { deferrals: 1, crashes: 1 }.one_by_one(),
+    )
+    .hidden_by(&[Guard::GoIsReadFromTheTables]),
+    Removal::of(
+        Guard::MarkOnlyRises,
+        Property::NobodyIsMailedTwice,
+        of! { lost_answers: 1, crashes: 1 },
+    ),
+    Removal::of(
+        Guard::RepetitionsCountNothing,
+        Property::CountersEqualFacts,
+        of! { lost_answers: 1 },
+    ),
+    Removal::of(
+        Guard::LateFactsAreCounted,
+        Property::CountersEqualFacts,
+        of! { thought_dead: 1 },
+    ),
+    Removal::of(
+        Guard::UnknownLeasesAreRecovered,
+        Property::NobodyIsMailedTwice,
+        of! { outdated_claims: 1, crashes: 1, thought_dead: 1, lost_answers: 1 }.for_the_last(2),
+    ),
+    Removal::of(
+        Guard::OneRetryItemEach,
+        Property::NobodyIsMailedTwice,
+        of! { refusals: 1, retries: 2 }.for_the_last(2),
+    ),
+    Removal::of(
+        Guard::MarkSkipsWhoMayHaveTheMail,
+        Property::NobodyWithTheMailIsLetThrough,
+        of! { thought_dead: 1, resends: 1 },
+    ),
+    Removal::of(
+        Guard::MarkStandsInStoppedJobs,
+        Property::StoppedJobsStand,
+        of! { cancels: 1 },
+    ),
+    Removal::of(
+        Guard::CancellingReopensCutResends,
+        Property::CancelledMeansNotAccepted,
+        of! { unanswered_dots: 1, cancels: 1, resends: 1 },
+    ),
+    Removal::of(
+        Guard::RecoveryInJobsOfAnyStatus,
+        Property::EverythingEnds,
+        of! { cancels: 1, crashes: 1 },
+    ),
+    Removal::of(
+        Guard::LateDeferralsAreRetried,
+        Property::NobodyIsLost,
+        of! { thought_dead: 1, deferrals: 1 },
+    ),
+    Removal::of(
+        Guard::OnlyAnAnswerAllows,
+        Property::NobodyIsMailedTwice,
+        of! { lost_answers: 1, crashes: 1, thought_dead: 1 },
+    ),
+    Removal::of(
+        Guard::OutcomesAreKeptUntilAnswered,
+        Property::NobodyIsMailedTwice,
+        of! { lost_answers: 1 },
+    ),
+    Removal::of(
+        Guard::GoIsReadFromTheTables,
+        Property::AcceptancesAreKept,
+        of! { thought_dead: 1, resends: 1, lost_answers: 1 }.for_the_last(2),
+    ),
+    Removal::of(
+        Guard::ReleaseReturnsWhatWasPassed,
+        Property::NobodyIsMailedTwice,
+        of! { terminations: 1, crashes: 1 },
+    )
+    .hidden_by(&[Guard::GoIsReadFromTheTables]),
+    Removal::of(
+        Guard::RunnersReplay,
+        Property::NobodyIsMailedTwice,
+        of! { failovers: 1 },
+    ),
+    Removal::of(
+        Guard::OnlyTheOwnerMovesTheMark,
+        Property::NobodyIsMailedTwice,
+        of! { thought_dead: 1 },
+    ),
+    Removal::of(
+        Guard::EpochsAreNeverUsedAgain,
+        Property::NobodyIsMailedTwice,
+        of! { thought_dead: 1 },
+    ),
+    Removal::of(
+        Guard::OpenStaysWithinTheWindow,
+        Property::DoubtsAreWithinTheWindow,
+        of! { crashes: 1 },
+    ),
+    Removal::of(
+        Guard::RecoveryNamesWhatIsOpen,
+        Property::NobodyIsLost,
+        of! { crashes: 1 },
+    ),
+    Removal::of(
+        Guard::RetriesAreCutOnce,
+        Property::NobodyIsMailedTwice,
+        of! { deferrals: 1 }.for_the_last(2).one_by_one(),
+    ),
+    Removal::of(
+        Guard::OutcomesEndTheRetry,
+        Property::EverythingEnds,
+        of! { deferrals: 1 }.for_the_last(2).one_by_one(),
+    ),
+    Removal::of(
+        Guard::MarkSkipsOpenDoubts,
+        Property::NobodyIsMailedTwice,
+        of! { failovers: 1, deferrals: 1 }.for_the_last(1),
+    )
+    .hidden_by(&[Guard::GateRefusesTick]),
+    Removal::of(
+        Guard::MarkSkipsWhoCountsAsSent,
+        Property::NobodyWithTheMailIsLetThrough,
+        of! { thought_dead: 1, unanswered_dots: 1, deferrals: 1, decided_sent: 1 }
+            .for_the_last(2)
+            .with_attempts(3)
+            .when_uncertain(Policy::Resend),
+    ),
+    Removal::of(
+        Guard::FactsOutrankDecisions,
+        Property::FactsEndDoubts,
+        of! { thought_dead: 1, decided_sent: 1 }.for_the_last(2),
+    ),
+    Removal::of(
+        Guard::LateFactsEndWaitingRetries,
+        Property::NobodyWaitsWhoHasTheMail,
+        of! { thought_dead: 1, resends: 1, pauses: 1 }.for_the_last(2),
+    ),
+    Removal::of(
+        Guard::OnlyWhoNeedsItIsRetried,
+        Property::NobodyWaitsWhoHasTheMail,
+        of! { thought_dead: 1, resends: 1, deferrals: 1 }.for_the_last(2),
+    ),
+    Removal::of(
+        Guard::FinishIsAProof,
+        Property::EndedMeansNothingIsLeft,
+        of! { deferrals: 1 }.for_the_last(2),
+    ),
+    Removal::of(
+        Guard::RetriesReopenEndedJobs,
+        Property::EverythingEnds,
+        of! { refusals: 1, retries: 1 }.for_the_last(2),
+    ),
+    Removal::of(
+        Guard::LateDeferralsAreFinalInEndedJobs,
+        Property::EndedMeansNothingIsLeft,
+        of! { thought_dead: 1, deferrals: 1 }.for_the_last(2),
+    ),
+    Removal::of(
+        Guard::CancellingEndsWaitingRetries,
+        Property::EverythingEnds,
+        of! { deferrals: 1, cancels: 1 }.for_the_last(2),
+    ),
+    Removal::of(
+        Guard::DecisionsAreCounted,
+        Property::CountersEqualFacts,
+        of! { unanswered_dots: 1, decided_sent: 1 }.for_the_last(2),
+    ),
+    Removal::of(
+        Guard::ReplayRaisesMarks,
+        Property::NobodyIsMailedTwice,
+        of! { failovers: 1 },
+    ),
+    Removal::of(
+        Guard::ReplayCreatesChunks,
+        Property::NobodyIsMailedTwice,
+        of! { failovers: 1, deferrals: 1 },
+    ),
+    Removal::of(
+        Guard::ReplayNamesWhatIsInFlight,
+        Property::NobodyIsLost,
+        of! { failovers: 1 },
+    ),
+    Removal::of(
+        Guard::GateWaitsForAll,
+        Property::NobodyIsMailedTwice,
+        of! { failovers: 1, terminations: 1 },
+    ),
+    Removal::of(
+        Guard::MissingReplaysAreLeftToAPerson,
+        Property::NobodyIsMailedTwice,
+        of! { failovers: 1, crashes: 1 },
+    ),
+    Removal::of(
+        Guard::GateRefusesClaims,
+        Property::NobodyIsMailedTwice,
+        of! { failovers: 1 },
+    )
+    .hidden_by(&[Guard::GateRefusesMarks]),
+    Removal::of(
+        Guard::GateRefusesMarks,
+        Property::NobodyIsMailedTwice,
+        of! { failovers: 1, thought_dead: 1 }.for_the_last(2),
+    ),
+    Removal::of(
+        Guard::GateRefusesTick,
+        Property::NobodyIsMailedTwice,
+        of! { failovers: 1, deferrals: 1 }.for_the_last(1),
+    )
+    .hidden_by(&[Guard::MarkSkipsOpenDoubts]),
 ];

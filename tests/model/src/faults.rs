@@ -113,4 +113,7 @@ impl World {
     }
 }
 
-const _: () = assert!(RUNNERS * 8 <= 16 && RECIPIENTS <= 8, "processes and positions are numbers below 16");
+const _: () = assert!(
+    RUNNERS * 8 <= 16 && RECIPIENTS <= 8,
+    "processes and positions are numbers below 16"
+);

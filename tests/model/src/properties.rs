@@ -50,9 +50,8 @@ impl Property {
         let database = &world.database;
         // Until the runners have replayed, the database knows less than they do.
         let is_informed = database.gate_is_open();
-        let says = |state, position: usize| {
-            is_informed && database.state_of(rules, position) == state
-        };
+        let says =
+            |state, position: usize| is_informed && database.state_of(rules, position) == state;
         let any = |is_so: &dyn Fn(usize) -> bool| (0..RECIPIENTS).any(is_so);
         let was_accepted =
             |position: usize| world.accepted[position] > 0 && world.asked[position] == 0;
@@ -74,7 +73,9 @@ impl Property {
             Property::AcceptancesAreKept => {
                 let recorded = |position: usize| {
                     let attempts = database.attempts[position].iter();
-                    attempts.filter(|&&outcome| outcome == Some(Outcome::Sent)).count()
+                    attempts
+                        .filter(|&&outcome| outcome == Some(Outcome::Sent))
+                        .count()
                 };
                 !world.has_failed_over
                     && any(&|position| recorded(position) < world.told[position].into())
@@ -87,7 +88,9 @@ impl Property {
                     && database.job == Job::Ended
                     && any(&|position| says(RecipientState::Pending, position))
             }
-            Property::EachIsInOneHand => is_informed && any(&|position| hands(database, position) > 1),
+            Property::EachIsInOneHand => {
+                is_informed && any(&|position| hands(database, position) > 1)
+            }
             Property::NobodyWaitsWhoHasTheMail => any(&|position| {
                 database.is_sent(position) && database.retries[position] == Retry::Waiting
             }),
@@ -189,7 +192,9 @@ impl fmt::Display for Property {
             Property::EndedMeansNothingIsLeft => "a job that has ended has nobody pending",
             Property::DoubtsAreWithinTheWindow => "a lease leaves no more doubts than its window",
             Property::StoppedJobsStand => "no mark moves in a stopped job",
-            Property::NobodyWithTheMailIsLetThrough => "no mark lets through who has the mail, or may have it",
+            Property::NobodyWithTheMailIsLetThrough => {
+                "no mark lets through who has the mail, or may have it"
+            }
             Property::EachIsInOneHand => "each recipient is in one hand",
             Property::NobodyWaitsWhoHasTheMail => "nobody waits for a retry who has the mail",
             Property::FactsEndDoubts => "a fact ends its doubt",

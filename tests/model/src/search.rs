@@ -62,7 +62,9 @@ pub fn search(rules: &Rules, start: World, sought: &[Property]) -> Search {
                 let hash = fingerprint(&after);
                 if let Entry::Vacant(place) = seen.entry(hash) {
                     place.insert(fingerprint(world));
-                    let broken = sought.iter().find(|property| property.broken_in(rules, &after));
+                    let broken = sought
+                        .iter()
+                        .find(|property| property.broken_in(rules, &after));
                     if let Some(&broken) = broken {
                         found = Some((broken, hash));
                         break 'levels;

@@ -92,22 +92,48 @@ pub enum Reply {
     Deferred,
     Refused,
     /// The connection is lost after the final dot.
-    None { accepted: bool },
+    None {
+        accepted: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    Claim { runner: usize, is_lost: bool },
-    ClaimByOutdatedList { runner: usize },
-    Start { place: Place, position: usize },
-    Reply { place: Place, position: usize, reply: Reply },
-    Call { place: Place, loss: Option<Loss> },
+    Claim {
+        runner: usize,
+        is_lost: bool,
+    },
+    ClaimByOutdatedList {
+        runner: usize,
+    },
+    Start {
+        place: Place,
+        position: usize,
+    },
+    Reply {
+        place: Place,
+        position: usize,
+        reply: Reply,
+    },
+    Call {
+        place: Place,
+        loss: Option<Loss>,
+    },
     DelayedCall,
-    HearOfStop { place: Place },
-    Terminate { runner: usize },
+    HearOfStop {
+        place: Place,
+    },
+    Terminate {
+        runner: usize,
+    },
     /// Of what is in flight, the relay accepts these, as bits in order.
-    Crash { runner: usize, accepted: usize },
-    Recover { process: Process },
+    Crash {
+        runner: usize,
+        accepted: usize,
+    },
+    Recover {
+        process: Process,
+    },
     Tick,
     Cancel,
     Pause,
@@ -117,7 +143,9 @@ pub enum Step {
     /// The standby receives nothing more.
     Detach,
     FailOver,
-    Replay { runner: usize },
+    Replay {
+        runner: usize,
+    },
     GiveUpWaiting,
 }
 
@@ -186,7 +214,11 @@ impl World {
             Step::Claim { runner, is_lost } => after.claim(rules, runner, is_lost)?,
             Step::ClaimByOutdatedList { runner } => after.claim_by_outdated_list(rules, runner)?,
             Step::Start { place, position } => after.start_mail(place, position)?,
-            Step::Reply { place, position, reply } => after.reply(place, position, reply)?,
+            Step::Reply {
+                place,
+                position,
+                reply,
+            } => after.reply(place, position, reply)?,
             Step::Call { place, loss } => after.call(rules, place, loss)?,
             Step::DelayedCall => after.execute_delayed(rules)?,
             Step::HearOfStop { place } => after.hear_of_stop(place)?,
@@ -208,7 +240,9 @@ impl World {
         let is_replay = matches!(step, Step::FailOver | Step::Replay { .. });
         if !is_replay && after.database != self.database {
             after.count_resends(&self.database);
-            after.broken = after.broken.or_else(|| Property::broken_by(rules, self, &after));
+            after.broken = after
+                .broken
+                .or_else(|| Property::broken_by(rules, self, &after));
         }
         Some(after)
     }
@@ -317,29 +351,47 @@ impl World {
                     .filter(|((_, chunk), before)| chunk != before)
                     .map(|((number, chunk), _)| {
                         let state = format!("{:?}", chunk.state).to_lowercase();
-                        format!("chunk {} {state}, epoch {}, mark {}", number + 1, chunk.epoch, chunk.mark)
+                        format!(
+                            "chunk {} {state}, epoch {}, mark {}",
+                            number + 1,
+                            chunk.epoch,
+                            chunk.mark
+                        )
                     })
                     .collect();
                 let lost = if is_lost { "; the answer is lost" } else { "" };
                 format!("runner {} claims: {}{lost}", runner + 1, claimed.join("; "))
             }
             Step::ClaimByOutdatedList { runner } => {
-                format!("runner {} claims by a list that was made before its last claim was answered", runner + 1)
+                format!(
+                    "runner {} claims by a list that was made before its last claim was answered",
+                    runner + 1
+                )
             }
-            Step::Start { place, position } => format!("{place}: starts the mail to {}", position + 1),
-            Step::Reply { place, position, reply } => {
+            Step::Start { place, position } => {
+                format!("{place}: starts the mail to {}", position + 1)
+            }
+            Step::Reply {
+                place,
+                position,
+                reply,
+            } => {
                 let reply = match reply {
                     Reply::Accepted => "accepted",
                     Reply::Deferred => "refused for now",
                     Reply::Refused => "refused for good",
                     Reply::None { accepted: true } => "accepted, but the reply is lost",
-                    Reply::None { accepted: false } => "lost with the connection after the final dot",
+                    Reply::None { accepted: false } => {
+                        "lost with the connection after the final dot"
+                    }
                 };
                 format!("{place}: the mail to {} is {reply}", position + 1)
             }
             Step::Call { place, loss } => {
                 let (mut again, runner) = (*self, &self.runners[place.runner]);
-                let Some(item) = runner.leases[place.lease].and_then(|lease| lease.next_call(rules)) else {
+                let Some(item) =
+                    runner.leases[place.lease].and_then(|lease| lease.next_call(rules))
+                else {
                     return format!("{place}: calls");
                 };
                 let answer = match (loss, again.execute(rules, runner.process, &item)) {
@@ -347,14 +399,20 @@ impl World {
                     (_, None) => "refused".to_owned(),
                     (loss, Some(answer)) => {
                         let verdict = format!("{:?}", answer.verdict).to_lowercase();
-                        let lost = if loss.is_some() { "; the answer is lost" } else { "" };
+                        let lost = if loss.is_some() {
+                            "; the answer is lost"
+                        } else {
+                            ""
+                        };
                         format!("{verdict}, mark {}, go {}{lost}", answer.mark, answer.go)
                     }
                 };
                 format!("{place}: {} → {answer}", Told(&item))
             }
             Step::DelayedCall => match self.delayed {
-                Some(Delayed { item, .. }) => format!("the server executes what was given up on: {}", Told(&item)),
+                Some(Delayed { item, .. }) => {
+                    format!("the server executes what was given up on: {}", Told(&item))
+                }
                 None => "the server executes what was given up on".to_owned(),
             },
             Step::HearOfStop { place } => format!("{place}: hears by heartbeat that it is over"),
@@ -364,22 +422,37 @@ impl World {
                 let accepted: Numbers = (0..RECIPIENTS)
                     .filter(|&position| after.accepted[position] > self.accepted[position])
                     .collect();
-                format!("runner {} dies; in flight {flying}, of which accepted {accepted}", runner + 1)
+                format!(
+                    "runner {} dies; in flight {flying}, of which accepted {accepted}",
+                    runner + 1
+                )
             }
             Step::Recover { process } => {
                 let lives = self.runners.iter().any(|runner| runner.process == process);
-                format!("recovery: process {} is {}", process.0, if lives { "taken for dead" } else { "dead" })
+                format!(
+                    "recovery: process {} is {}",
+                    process.0,
+                    if lives { "taken for dead" } else { "dead" }
+                )
             }
-            Step::Tick => format!("tick: the job is {}", format!("{:?}", after.database.job).to_lowercase()),
+            Step::Tick => format!(
+                "tick: the job is {}",
+                format!("{:?}", after.database.job).to_lowercase()
+            ),
             Step::Cancel => "a person cancels".to_owned(),
             Step::Pause => "a person pauses".to_owned(),
             Step::Resume => "a person resumes".to_owned(),
             Step::RetryFailed => "a person retries the failed".to_owned(),
-            Step::Resolve(decision) => format!("a person decides about the uncertain: {}", format!("{decision:?}").to_lowercase()),
+            Step::Resolve(decision) => format!(
+                "a person decides about the uncertain: {}",
+                format!("{decision:?}").to_lowercase()
+            ),
             Step::Detach => "the standby has received all up to here".to_owned(),
             Step::FailOver => "FAILOVER: all commits since then are lost".to_owned(),
             Step::Replay { runner } => format!("runner {} replays what it knows", runner + 1),
-            Step::GiveUpWaiting => "nobody waits for the replay of the dead any longer: the job is paused".to_owned(),
+            Step::GiveUpWaiting => {
+                "nobody waits for the replay of the dead any longer: the job is paused".to_owned()
+            }
         }
     }
 }

@@ -215,7 +215,8 @@ impl<const N: usize, const C: usize> Database<N, C> {
             }
             return;
         }
-        let has_ended = self.job == Job::Ended && rules.has(Guard::LateDeferralsAreFinalInEndedJobs);
+        let has_ended =
+            self.job == Job::Ended && rules.has(Guard::LateDeferralsAreFinalInEndedJobs);
         let outcome = match told {
             Outcome::Deferred | Outcome::Returned if has_ended => Outcome::Failed,
             Outcome::Deferred if !self.may_be_tried_again(rules, position) => Outcome::Failed,
@@ -239,9 +240,7 @@ impl<const N: usize, const C: usize> Database<N, C> {
             Outcome::Sent if rules.has(Guard::LateFactsEndWaitingRetries) => {
                 self.stop_waiting(position);
             }
-            Outcome::Failed
-                if was_to_be_resent && rules.has(Guard::LateFactsEndWaitingRetries) =>
-            {
+            Outcome::Failed if was_to_be_resent && rules.has(Guard::LateFactsEndWaitingRetries) => {
                 self.stop_waiting(position);
             }
             Outcome::Deferred | Outcome::Returned
@@ -274,9 +273,7 @@ impl<const N: usize, const C: usize> Database<N, C> {
     fn pass_mark(&mut self, rules: &Rules, item: &Item<N>, next_mark: u8) -> Numbers {
         let number = usize::from(item.chunk);
         let chunk = self.chunks[number];
-        let asked = chunk
-            .above_mark()
-            .within(Numbers::below(next_mark.into()));
+        let asked = chunk.above_mark().within(Numbers::below(next_mark.into()));
         let room = if rules.has(Guard::OpenStaysWithinTheWindow) {
             rules.window.saturating_sub(chunk.open().len())
         } else {

@@ -34,12 +34,7 @@ impl<const N: usize, const C: usize> Database<N, C> {
     }
 
     /// `replay`: the outcomes that a runner keeps and the marks it was told.
-    pub fn replay(
-        &mut self,
-        rules: &Rules,
-        process: Process,
-        memories: &[Memory<N>; C],
-    ) {
+    pub fn replay(&mut self, rules: &Rules, process: Process, memories: &[Memory<N>; C]) {
         let before = self.states(rules);
         for (number, memory) in memories.iter().enumerate() {
             if !memory.passed.is_empty() {
@@ -70,8 +65,7 @@ impl<const N: usize, const C: usize> Database<N, C> {
         if rules.has(Guard::ReplayRaisesMarks) {
             chunk.mark = chunk.mark.max(memory.passed.end() as u8);
         }
-        let is_leased_elsewhere =
-            chunk.state == ChunkState::Leased && chunk.owner != Some(process);
+        let is_leased_elsewhere = chunk.state == ChunkState::Leased && chunk.owner != Some(process);
         let passed = chunk.passed();
 
         for position in 0..N {
@@ -126,7 +120,9 @@ impl<const N: usize, const C: usize> Database<N, C> {
 
     /// Whether a mark of the chunk lets through who is known to have the mail, or may have it.
     pub fn lets_through_wrongly(&self, after: &Self, number: usize) -> bool {
-        let passed = after.chunks[number].open().without(self.chunks[number].passed());
+        let passed = after.chunks[number]
+            .open()
+            .without(self.chunks[number].passed());
         passed.iter().any(|position| {
             self.is_sent(position)
                 || self.is_doubted_elsewhere(position, number, Doubt::Open)

@@ -17,8 +17,8 @@ impl<const N: usize, const C: usize> Database<N, C> {
         if !self.gate_is_open() && rules.has(Guard::GateRefusesTick) {
             return;
         }
-        let is_awaited =
-            self.retries.iter().any(|&retry| retry != Retry::None) || !self.second_retries.is_empty();
+        let is_awaited = self.retries.iter().any(|&retry| retry != Retry::None)
+            || !self.second_retries.is_empty();
         if self.job == Job::Ended && is_awaited && rules.has(Guard::RetriesReopenEndedJobs) {
             self.job = Job::Running;
         }
@@ -57,7 +57,9 @@ impl<const N: usize, const C: usize> Database<N, C> {
             }
             self.chunks[number] = Chunk::new(positions);
             for position in positions.iter() {
-                if self.second_retries.contains(position) && self.retries[position] != Retry::Waiting {
+                if self.second_retries.contains(position)
+                    && self.retries[position] != Retry::Waiting
+                {
                     self.second_retries.remove(position);
                 } else if rules.has(Guard::OneRetryItemEach) {
                     self.retries[position] = Retry::In(number as u8);
