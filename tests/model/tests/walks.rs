@@ -43,7 +43,9 @@ fn config() -> Config {
     let is_set = std::env::var_os("PROPTEST_CASES").is_some();
     Config {
         cases: if is_set { from_environment.cases } else { 200 },
-        max_shrink_iters: 2000,
+        // Milliseconds.
+        max_shrink_time: 20_000,
+        max_shrink_iters: u32::MAX,
         failure_persistence: None,
         ..from_environment
     }
