@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e test-docs test-api bench bench-relay lint fmt
+.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-walks test-e2e test-docs test-api model bench bench-relay lint fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -40,6 +40,9 @@ test-sql: ## Run the tests in SQL; FILE=tests/sql/… runs one
 test-isolation: ## Run the races of two sessions
 	@tools/test.sh isolation
 
+test-walks: ## Take random steps on the model and on PostgreSQL; PROPTEST_CASES=…, PROPTEST_RNG_SEED=…
+	@tools/test.sh walks
+
 test-e2e: ## Run the tests with real runners, PostgreSQL and SMTP
 	@tools/test.sh e2e
 
@@ -48,6 +51,9 @@ test-docs: ## Run what the documents show in psql; UPDATE_DOCS=1 writes the outp
 
 test-api: ## Ask the REST API what its description allows, and more
 	@tools/test.sh api
+
+model: ## Search all states of the protocol, with and without each of its guards (half an hour); GUARD=… shows one counterexample
+	@cargo run -q --release --locked -p model $(GUARD)
 
 bench: ## 5,000 opens and 100 clicks a second while a campaign is sent
 	@tools/test.sh bench
