@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-e2e test-docs test-api guards chaos bench bench-relay lint fmt
+.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-walks test-e2e test-docs test-api guards model chaos bench bench-relay lint fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -43,6 +43,9 @@ test-isolation: ## Run the races of two sessions
 guards: ## Take the guards of the races out one by one: each race must fail; SPEC=… shows how one fails
 	@SPEC='$(SPEC)' tools/test.sh guards
 
+test-walks: ## Take random steps on the model and on PostgreSQL; PROPTEST_CASES=…, PROPTEST_RNG_SEED=…
+	@tools/test.sh walks
+
 test-e2e: ## Run the tests with real runners, PostgreSQL and SMTP
 	@tools/test.sh e2e
 
@@ -51,6 +54,9 @@ test-docs: ## Run what the documents show in psql; UPDATE_DOCS=1 writes the outp
 
 test-api: ## Ask the REST API what its description allows, and more
 	@tools/test.sh api
+
+model: ## Search all states of the protocol, with and without each of its guards (half an hour); GUARD=… shows one counterexample
+	@cargo run -q --release --locked -p model $(GUARD)
 
 chaos: ## Send campaigns under random faults and account for everybody; RUNS=50 SEED=… RUN=…
 	@RUNS='$(or $(RUNS),50)' SEED='$(SEED)' RUN='$(RUN)' tools/test.sh chaos

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# test.sh [STAGE…]: lint, unit, sql, isolation, guards, e2e, api, docs, chaos (default: all). FILE=tests/sql/…/….sql runs that one
+# test.sh [STAGE…]: lint, unit, sql, isolation, guards, walks, e2e, api, docs, chaos (default: all). FILE=tests/sql/…/….sql runs that one
 # pgTAP file. SPEC=… takes the guards of that spec of tests/isolation out, and shows what differs.
 # UPDATE_DOCS=1 makes docs write the outputs that the documents show, instead of comparing them.
+# PROPTEST_CASES and PROPTEST_RNG_SEED vary the random walks.
 # bench and bench_relay are not of all: benchmarks; SEED varies the random part of bench_relay.
 # RUNS=… makes chaos so many runs, one family of faults after the other, and from 50 write docs/guarantee.md; by default few runs
 # have all faults. SEED makes their schedules those of an earlier time, RUN is the only one of them.
@@ -11,8 +12,9 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 lint() {
   cargo fmt --all --check
   cargo clippy -q --locked --workspace --exclude pg_campaign --all-targets -- -D warnings
-  # Not a default target, so not one of "all".
+  # Not default targets, so not of "all".
   cargo clippy -q --locked -p e2e --test documents -- -D warnings
+  cargo clippy -q --locked -p model --test walks -- -D warnings
   # In the profile of the package, whose dependencies are built already.
   cargo clippy -q --locked --release -p pg_campaign -- -D warnings
 }
@@ -68,6 +70,8 @@ guards() {
   tests/isolation/guards.sh guarded ${SPEC:+"$SPEC"}
 }
 
+walks() { CAMPAIGN_TEMPLATE_DB=campaign_template cargo test -q --locked -p model --test walks; }
+
 e2e() {
   cargo build -q --locked -p campaign-runner
   export CAMPAIGN_TEMPLATE_DB=campaign_template PG_BIN EXIM
@@ -118,18 +122,18 @@ create_cluster() {
 
 stages=("$@")
 if ((${#stages[@]} == 0)); then
-  stages=(lint unit sql isolation guards e2e api docs chaos)
+  stages=(lint unit sql isolation guards walks e2e api docs chaos)
 fi
 tools/setup.sh --test
 tools/build.sh extension
 locate
-if [[ " ${stages[*]} " =~ \ (sql|isolation|guards|e2e|api|docs|chaos|bench|bench_relay)\  ]]; then
+if [[ " ${stages[*]} " =~ \ (sql|isolation|guards|walks|e2e|api|docs|chaos|bench|bench_relay)\  ]]; then
   create_cluster
 fi
 
 failed=()
 for stage in "${stages[@]}"; do
-  [[ $stage =~ ^(lint|unit|sql|isolation|guards|e2e|api|docs|chaos|bench|bench_relay)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation guards e2e api docs chaos bench bench_relay"
+  [[ $stage =~ ^(lint|unit|sql|isolation|guards|walks|e2e|api|docs|chaos|bench|bench_relay)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation guards walks e2e api docs chaos bench bench_relay"
   say "Test: $stage"
   # Not `if !`: that would switch errexit off inside the stage.
   set +e

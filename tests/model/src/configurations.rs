@@ -225,6 +225,11 @@ impl Removal {
         self
     }
 
+    /// With all guards in place.
+    pub fn with_the_guard(&self) -> Configuration {
+        self.configuration
+    }
+
     /// With the guard taken away.
     pub fn configuration(&self) -> Configuration {
         let hidden_by = self.hidden_by.iter();

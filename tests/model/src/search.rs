@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt;
 use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,16 @@ pub struct Counterexample {
     pub broken: Property,
     /// In words.
     pub steps: Vec<String>,
+}
+
+impl fmt::Display for Counterexample {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "BROKEN: {}", self.broken)?;
+        for (number, step) in self.steps.iter().enumerate() {
+            write!(f, "\n  {:2}. {step}", number + 1)?;
+        }
+        Ok(())
+    }
 }
 
 /// From fingerprint to fingerprint of the state before; 128 bits would cost more than the one chance in ten thousand that two of

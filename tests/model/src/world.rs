@@ -174,9 +174,9 @@ impl World {
     pub fn start(rules: &Rules, budget: Budget, mailed: usize) -> World {
         let mut database = Database::start(rules);
         let mut accepted = [0; RECIPIENTS];
-        for position in 0..mailed {
+        for (position, accepted) in accepted.iter_mut().enumerate().take(mailed) {
             database.start_with_mail(rules, position);
-            accepted[position] = 1;
+            *accepted = 1;
         }
         World {
             database,
