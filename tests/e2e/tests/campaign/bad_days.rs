@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Caller, Cluster, Db, FAST, Job, LIMIT, Runner, Server, relay};
+use e2e::{Caller, Cluster, Db, FAST, Job, LIMIT, Runner, Server, relay, until};
 use mail_catcher::{Catcher, Fault, Rule, Stage};
 use serde_json::json;
 use tokio::time::sleep;
@@ -42,6 +42,16 @@ async fn assert_it_waits(runner: &mut Runner, catcher: &Catcher, trouble: &str) 
     assert!(!runner.log().contains("@example.com"));
 }
 
+/// Pages that are there already have room for some rows.
+async fn until_pages_are_full(catcher: &Catcher) {
+    until("nothing is begun for a second", async || {
+        let begun = catcher.mail_from_count();
+        sleep(WATCHED).await;
+        (catcher.mail_from_count() == begun).then_some(())
+    })
+    .await;
+}
+
 /// Mails that were accepted and are not recorded: the runner keeps them, and no more than windows have room for.
 async fn assert_what_is_kept_is_bounded(db: &Db, job: &Job, catcher: &Catcher) -> usize {
     let recorded = "select count(*) from campaign.attempt where job_no = $1 and outcome = 'sent'";
@@ -69,6 +79,8 @@ async fn while_the_disk_is_full_outcomes_are_kept_and_when_there_is_room_the_job
     catcher.wait_for(300, LIMIT).await.unwrap();
 
     db.fill_disk().await;
+    runner.until_it_says("the disk is full").await;
+    until_pages_are_full(&catcher).await;
     assert_it_waits(&mut runner, &catcher, "the disk is full").await;
     assert!(catcher.accepted().len() < N, "it was over already");
     assert!(assert_what_is_kept_is_bounded(&db, &job, &catcher).await > 0);
