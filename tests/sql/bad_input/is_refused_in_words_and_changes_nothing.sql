@@ -189,7 +189,7 @@ from (values
   ($$ select campaign.replay(runner(9), 'h', 1, 'v', null, jsonb_build_array(jsonb_build_object('job_no', j.job_no, 'job_id', j.id, 'chunk_no', 99, 'epoch', 1, 'mark', 9, 'open', '[999999]'::jsonb,
     'outcomes', '[]'::jsonb)), true) from campaign.email_jobs j limit 1 $$, 'CP022', 'replay of nobody'),
   ($$ select campaign.replay(runner(9), 'h', 1, 'v', null, jsonb_build_array(jsonb_build_object('job_no', j.job_no, 'job_id', j.id, 'chunk_no', 1, 'epoch', 1, 'mark', 1, 'open', '[]'::jsonb,
-    'outcomes', '[{"pos": 1, "outcome": "lost"}]'::jsonb)), true) from campaign.email_jobs j limit 1 $$, 'CP022', 'replay of an unknown outcome'),
+    'outcomes', '[{"pos": 1, "outcome": "lost"}]'::jsonb)), true) from campaign.email_jobs j where not exists (select from campaign.attempt a where a.job_no = j.job_no) limit 1 $$, 'CP022', 'replay of an unknown outcome'),
   ($$ select campaign.report_test_mail(runner(1), runner(9), '{"outcome": "lost"}') $$, 'CP022', 'unknown outcome')) as s (statement, code, what);
 
 create function refusal(p_statement text) returns text language plpgsql as $$
