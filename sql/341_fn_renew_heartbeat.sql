@@ -7,5 +7,9 @@ as $$
 begin
   perform campaign._check_runner(p_runner_id);
   update campaign.runner r set heartbeat_at = campaign.now() where r.runner_id = p_runner_id;
+  if not found then
+    -- It was unregistered in between.
+    perform campaign._check_runner(p_runner_id);
+  end if;
 end
 $$;
