@@ -50,7 +50,7 @@ test-api: ## Ask the REST API what its description allows, and more
 	@tools/test.sh api
 
 chaos: ## Send campaigns under random faults and account for everybody; RUNS=50 SEED=… RUN=…
-	@RUNS='$(or $(RUNS),50)' SEED='$(SEED)' RUN='$(RUN)' tools/test.sh chaos
+	@RUNS='$(or $(RUNS),50)' SEED='$(SEED)' CHAOS_RUN='$(RUN)' tools/test.sh chaos
 
 bench: ## 5,000 opens and 100 clicks a second while a campaign is sent
 	@tools/test.sh bench

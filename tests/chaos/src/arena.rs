@@ -172,7 +172,7 @@ impl Arena {
         *slot.runner.lock().await = Some(Runner::start(&self.db, &[], &environment));
     }
 
-    /// Whether somebody is asked of whom `sql` tells: repeated until there is an answer. The error is an SQLSTATE.
+    /// The rows of a statement, which is repeated until the server answers. The error begins with the SQLSTATE.
     async fn ask(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, String> {
         let end = Instant::now() + LIMIT;
         loop {
