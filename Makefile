@@ -59,7 +59,7 @@ model: ## Search all states of the protocol, with and without each of its guards
 	@cargo run -q --release --locked -p model $(GUARD)
 
 chaos: ## Send campaigns under random faults and account for everybody; RUNS=50 SEED=… RUN=…
-	@RUNS='$(or $(RUNS),50)' SEED='$(SEED)' RUN='$(RUN)' tools/test.sh chaos
+	@RUNS='$(or $(RUNS),50)' SEED='$(SEED)' CHAOS_RUN='$(RUN)' tools/test.sh chaos
 
 bench: ## 5,000 opens and 100 clicks a second while a campaign is sent
 	@tools/test.sh bench

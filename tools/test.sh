@@ -5,7 +5,7 @@
 # PROPTEST_CASES and PROPTEST_RNG_SEED vary the random walks.
 # bench and bench_relay are not of all: benchmarks; SEED varies the random part of bench_relay.
 # RUNS=… makes chaos so many runs, one family of faults after the other, and from 50 write docs/guarantee.md; by default few runs
-# have all faults. SEED makes their schedules those of an earlier time, RUN is the only one of them.
+# have all faults. SEED makes their schedules those of an earlier time, CHAOS_RUN is the only one of them.
 # All but lint and unit run against a cluster that lives only as long as this script.
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -86,14 +86,14 @@ chaos() {
   local runs=(--all-at-once --runs 6)
   if [[ -n ${RUNS:-} ]]; then
     runs=(--runs "$RUNS")
-    if ((RUNS >= 50)) && [[ -z ${RUN:-} ]]; then runs+=(--document docs/guarantee.md); fi
+    if ((RUNS >= 50)) && [[ -z ${CHAOS_RUN:-} ]]; then runs+=(--document docs/guarantee.md); fi
   fi
   cargo test -q --locked -p chaos
   cargo build -q --locked -p campaign-runner -p chaos
   export PG_BIN CAMPAIGN_RUNNER=$CARGO_TARGET_DIR/debug/campaign-runner
   FAKETIME_LIBRARY=$(dpkg -L libfaketime | grep '/libfaketimeMT\.so\.1$')
   export FAKETIME_LIBRARY
-  "$CARGO_TARGET_DIR/debug/chaos" "${runs[@]}" ${SEED:+--seed "$SEED"} ${RUN:+--run "$RUN"} --logs "$CARGO_TARGET_DIR/chaos"
+  "$CARGO_TARGET_DIR/debug/chaos" "${runs[@]}" ${SEED:+--seed "$SEED"} ${CHAOS_RUN:+--run "$CHAOS_RUN"} --logs "$CARGO_TARGET_DIR/chaos"
 }
 
 bench() {

@@ -33,7 +33,7 @@ const AUDIT: &str = include_str!("audit.sql");
 pub struct Outcome {
     pub figures: Figures,
     pub findings: Vec<Finding>,
-    pub strikes: u64,
+    pub strikes: BTreeMap<Family, u64>,
     /// Runners and servers that were killed.
     pub kills: u64,
     pub took: Duration,
@@ -102,6 +102,9 @@ pub async fn run(plan: &Plan, logs: &Path) -> Outcome {
         struck.expect("a fault could not strike");
     }
     let complaint = arena.end().await;
+    if let Some(ended) = background.try_join_next() {
+        arena.complain(format!("a witness did not stay to the end: {ended:?}"));
+    }
     background.shutdown().await;
     let mut evidence = arena.evidence().await;
     evidence.complaints.extend(complaint);
@@ -113,7 +116,7 @@ pub async fn run(plan: &Plan, logs: &Path) -> Outcome {
     Outcome {
         figures,
         findings,
-        strikes: notes.strikes.values().sum(),
+        strikes: notes.strikes.clone(),
         kills: notes.kills,
         took: started.elapsed(),
     }
@@ -172,7 +175,7 @@ impl Arena {
         *slot.runner.lock().await = Some(Runner::start(&self.db, &[], &environment));
     }
 
-    /// Whether somebody is asked of whom `sql` tells: repeated until there is an answer. The error is an SQLSTATE.
+    /// The rows of a statement, which is repeated until the server answers. The error begins with the SQLSTATE.
     async fn ask(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, String> {
         let end = Instant::now() + LIMIT;
         loop {

@@ -343,6 +343,16 @@ impl Checker {
                 ),
             );
         }
+        let open: u64 = (evidence.campaigns.iter())
+            .flat_map(|one| &one.recovered)
+            .sum();
+        let by_leases = self.figures.uncertain.saturating_sub(recorded);
+        if by_leases > open {
+            self.broken(
+                Promise::UncertainBounded,
+                format!("{by_leases} in doubt by leases of which {open} were open when they ended by recovery"),
+            );
+        }
         if self.figures.uncertain > self.figures.bound {
             self.broken(
                 Promise::UncertainBounded,
@@ -530,6 +540,10 @@ mod tests {
         });
         assert_finds(Promise::UncertainBounded, |run| {
             run.campaigns[0].recipients[2].uncertain = 1;
+        });
+        // Within the bound of the lease, which had none open.
+        assert_finds(Promise::UncertainBounded, |run| {
+            run.campaigns[0].recovered = vec![0];
         });
     }
 

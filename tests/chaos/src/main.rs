@@ -92,7 +92,7 @@ async fn main() -> ExitCode {
         });
         report.add(&plan, outcome);
     }
-    println!("\n{report}");
+    println!("\n{report}\nStrikes: {}", report.strikes());
     println!(
         "{} runs in {}",
         report.runs(),

@@ -18,6 +18,8 @@ const SHOWN: usize = 12;
 #[derive(Default)]
 pub struct Report {
     rows: BTreeMap<Family, Line>,
+    /// Those of runs with all faults counted too.
+    strikes: BTreeMap<Family, u64>,
     failed: Vec<u32>,
 }
 
@@ -43,15 +45,15 @@ impl Report {
             lost_at_dot,
         } = outcome.figures;
         let passed = outcome.findings.is_empty();
+        let strikes: u64 = outcome.strikes.values().sum();
         println!(
             "run {} of seed {} {} in {}: {mails} mails, {duplicates} duplicates (and {asked} asked for), {lost} lost, \
              {uncertain} uncertain of at most {bound} ({recovered} leases recovered, {lost_at_dot} connections lost), {unknown} of them accepted; \
-             {} strikes, {} kills",
+             {strikes} strikes, {} kills",
             plan.run,
             plan.seed,
             if passed { "passed" } else { "FAILED" },
             rounded(outcome.took),
-            outcome.strikes,
             outcome.kills
         );
         for finding in outcome.findings.iter().take(SHOWN) {
@@ -65,9 +67,21 @@ impl Report {
         }
         let line = self.rows.entry(plan.family).or_default();
         line.runs += 1;
-        line.strikes += outcome.strikes;
+        line.strikes += strikes;
         line.kills += outcome.kills;
         line.figures += outcome.figures;
+        for (family, times) in outcome.strikes {
+            *self.strikes.entry(family).or_default() += times;
+        }
+    }
+
+    /// How often each fault struck, in runs of its own and in those of all.
+    pub fn strikes(&self) -> String {
+        let each = self.strikes.iter();
+        let each: Vec<String> = each
+            .map(|(family, times)| format!("{family} {times}"))
+            .collect();
+        each.join(", ")
     }
 
     pub fn passed(&self) -> bool {
