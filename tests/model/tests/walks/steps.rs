@@ -66,14 +66,14 @@ fn act() -> impl Strategy<Value = Act> {
         6 => (runner.clone(), 1..=2_usize, proptest::option::weighted(0.15, 0..2_usize))
             .prop_map(|(runner, want, forgets)| Act::Claim { runner, want, forgets }),
         14 => call().prop_map(Act::Call),
-        3 => (runner.clone(), any::<bool>()).prop_map(|(runner, dies)| Act::Recover { runner, dies }),
+        4 => (runner.clone(), proptest::bool::weighted(0.3)).prop_map(|(runner, dies)| Act::Recover { runner, dies }),
         1 => runner.prop_map(|runner| Act::Crash { runner }),
         5 => Just(Act::Tick),
         1 => proptest::bool::weighted(0.3).prop_map(|ends| if ends { Act::Cancel } else { Act::Tick }),
         1 => Just(Act::Pause),
         2 => Just(Act::Resume),
         2 => Just(Act::RetryFailed),
-        1 => Just(Act::Resolve(Decision::Sent)),
+        2 => Just(Act::Resolve(Decision::Sent)),
         2 => Just(Act::Resolve(Decision::Resend)),
     ]
 }
@@ -128,6 +128,8 @@ pub struct Walk<'a> {
     /// Whose leases nobody has recovered yet.
     dead: Vec<Process>,
     ids: BTreeMap<Process, Uuid>,
+    /// Of the chunks, by their numbers.
+    places: BTreeMap<i64, usize>,
     /// The newest last.
     leases: Vec<Lease>,
     /// What was done, as in psql.
@@ -152,6 +154,7 @@ impl Walk<'_> {
             processes: [Process(1), Process(2)],
             dead: Vec::new(),
             ids: BTreeMap::new(),
+            places: BTreeMap::new(),
             leases: Vec::new(),
             script: vec![format!(
                 "start_campaign: {RECIPIENTS} recipients, chunk_size {}, window {}, max_retries {}, on_uncertain {:?}",
@@ -161,6 +164,7 @@ impl Walk<'_> {
         for runner in 0..2 {
             walk.register(runner).await;
         }
+        walk.compare().await?;
         for act in acts {
             let differs = walk.step(act).await.and(walk.compare().await);
             if let Err(differs) = differs {
@@ -286,10 +290,9 @@ impl Walk<'_> {
             .postgres
             .claim(runner, self.ids[&process], want as i32, &json!(named))
             .await?;
-        let places = self.postgres.tables(&self.campaign).await.places();
         let mut found = Numbers::NONE;
         for (chunk_no, real_epoch, mark, positions) in rows {
-            let place = places[&chunk_no];
+            let place = self.places[&chunk_no];
             found.insert(place);
             let chunk = &self.model.chunks[place];
             let epoch = chunk.epoch;
@@ -413,9 +416,10 @@ impl Walk<'_> {
     }
 
     /// Everything that model and database say must be the same.
-    async fn compare(&self) -> Checked {
-        let Tables(found) = &self.postgres.tables(&self.campaign).await;
-        let places = Tables(found.clone()).places();
+    async fn compare(&mut self) -> Checked {
+        let tables = self.postgres.tables(&self.campaign).await;
+        self.places = tables.places();
+        let (Tables(found), places) = (&tables, &self.places);
         let (rules, model) = (&self.rules, &self.model);
 
         let status = match found["status"].as_str().unwrap_or_default() {
@@ -459,13 +463,13 @@ impl Walk<'_> {
 
         same(
             "attempts",
-            rows(&found["attempts"], &places),
+            rows(&found["attempts"], places),
             table(&model.attempts, lower::<Outcome>),
         )?;
         let decision = |doubt: &Doubt| lower(doubt);
         same(
             "doubts",
-            rows(&found["doubts"], &places),
+            rows(&found["doubts"], places),
             table(&model.doubts, decision),
         )?;
         let retries: Vec<(usize, Option<usize>)> = (model.retries.iter().enumerate())
