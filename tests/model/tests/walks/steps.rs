@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use super::postgres::{Campaign, Postgres, Tables};
 
-pub const RECIPIENTS: usize = 5;
+/// Few, so that what happens to one happens to the others too.
+pub const RECIPIENTS: usize = 3;
 const CHUNKS: usize = 16;
 
 /// Something that happens; numbers choose among what there is.
@@ -44,7 +45,8 @@ pub enum Act {
 
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Of all leases that a living runner ever had; the first is the newest.
+    /// Of a lease that its runner still has, or has lost; the newest first.
+    is_lost: bool,
     lease: usize,
     verb: Verb,
     /// Above the mark, if any.
@@ -73,8 +75,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Pause),
         2 => Just(Act::Resume),
         2 => Just(Act::RetryFailed),
-        2 => Just(Act::Resolve(Decision::Sent)),
-        2 => Just(Act::Resolve(Decision::Resend)),
+        1 => Just(Act::Resolve(Decision::Sent)),
+        3 => Just(Act::Resolve(Decision::Resend)),
     ]
 }
 
@@ -89,15 +91,17 @@ fn call() -> impl Strategy<Value = Call> {
     ];
     let verb = prop_oneof![5 => Just(Verb::Report), 1 => Just(Verb::Release)];
     (
-        prop_oneof![3 => 0..2_usize, 2 => 0..8_usize],
+        proptest::bool::weighted(0.35),
+        0..4_usize,
         verb,
         proptest::option::weighted(0.7, 1..=RECIPIENTS as u8),
-        proptest::array::uniform5(outcome),
+        proptest::array::uniform3(outcome),
         proptest::bool::weighted(0.03),
         proptest::bool::weighted(0.2),
     )
         .prop_map(
-            |(lease, verb, next_mark, outcomes, breaks_the_protocol, is_repeated)| Call {
+            |(is_lost, lease, verb, next_mark, outcomes, breaks_the_protocol, is_repeated)| Call {
+                is_lost,
                 lease,
                 verb,
                 next_mark,
@@ -316,11 +320,17 @@ impl Walk<'_> {
     }
 
     async fn call(&mut self, call: &Call) -> Checked {
-        if self.leases.is_empty() {
+        let is_lost = |lease: &&Lease| {
+            !self.model.chunks[lease.place].is_leased_to(lease.process, lease.epoch)
+        };
+        let newest_first = self.leases.iter().rev().copied();
+        let (lost, held): (Vec<Lease>, Vec<Lease>) =
+            newest_first.partition(|lease| is_lost(&lease));
+        let chosen = if call.is_lost { lost } else { held };
+        if chosen.is_empty() {
             return Ok(());
         }
-        let newest = self.leases.len() - 1;
-        let lease = self.leases[newest - call.lease % self.leases.len()];
+        let lease = chosen[call.lease % chosen.len()];
         let chunk = self.model.chunks[lease.place];
         let mut outcomes = call.outcomes;
         for (position, outcome) in outcomes.iter_mut().enumerate() {
