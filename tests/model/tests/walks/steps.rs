@@ -58,8 +58,39 @@ pub struct Call {
     is_repeated: bool,
 }
 
+/// Most begin where two chunks can meet in one recipient: a living runner has lost its lease, and its mails are to be sent again.
 pub fn acts() -> impl Strategy<Value = Vec<Act>> {
-    proptest::collection::vec(act(), 20..=40)
+    let acts = proptest::collection::vec(act(), 20..=35);
+    (proptest::bool::weighted(0.7), acts).prop_map(|(is_lost, acts)| {
+        let begin = if is_lost { lost_lease() } else { Vec::new() };
+        begin.into_iter().chain(acts).collect()
+    })
+}
+
+fn lost_lease() -> Vec<Act> {
+    let (runner, want, forgets) = (0, 1, None);
+    vec![
+        Act::Claim {
+            runner,
+            want,
+            forgets,
+        },
+        Act::Call(Call {
+            is_lost: false,
+            lease: 0,
+            verb: Verb::Report,
+            next_mark: Some(RECIPIENTS as u8),
+            outcomes: [None; RECIPIENTS],
+            breaks_the_protocol: false,
+            is_repeated: false,
+        }),
+        Act::Recover {
+            runner,
+            dies: false,
+        },
+        Act::Resolve(Decision::Resend),
+        Act::Tick,
+    ]
 }
 
 fn act() -> impl Strategy<Value = Act> {
