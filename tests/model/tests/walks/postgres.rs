@@ -50,7 +50,7 @@ impl Postgres {
         let db = Db::clone_template().await;
         db.set_integration(json!({"host": "127.0.0.1", "port": 25}))
             .await;
-        // Runners are stale when a step says so. What is in doubt is quiet, and what waits due, at the next step.
+        // Runners are stale when a step says so.
         db.run(
             "insert into campaign.setting (name, value)
              values ('clock', '2026-02-26 18:00+00'), ('stale_after', '100 days')",
@@ -112,10 +112,16 @@ impl Postgres {
             .unwrap();
     }
 
-    /// So much time goes by that everything that waits is due.
+    /// So much time goes by that all that waits is due, at the same moment: retries come back in the order of positions.
     pub async fn advance(&self) {
-        let advance = "update campaign.setting set value = (campaign.now() + interval '15 min')::text where name = 'clock'";
-        self.operator.execute(advance, &[]).await.unwrap();
+        self.operator
+            .batch_execute(
+                "update campaign.setting set value = (campaign.now() + interval '15 min')::text where name = 'clock';
+                 update campaign.retry_item set due = campaign.now() where chunk_no is null;
+                 update campaign.doubt set quiet_until = campaign.now()",
+            )
+            .await
+            .unwrap();
     }
 
     /// Rows of chunk, epoch, mark, positions.
