@@ -159,6 +159,19 @@ impl Db {
         db
     }
 
+    /// A clone, made by PostgreSQL. Runners must have ended.
+    pub async fn duplicate(&mut self) -> Db {
+        self.client = self.server.connect("postgres").await;
+        until("nobody is connected to what is cloned", async || {
+            let connected = "select exists (select from pg_stat_activity where datname = $1)";
+            (!self.one::<bool>(connected, &[&self.name]).await).then_some(())
+        })
+        .await;
+        let copy = Db::create(self.server.clone(), &self.name).await;
+        self.reconnect().await;
+        copy
+    }
+
     /// Writes the database to a file in the custom format of `pg_dump`.
     pub async fn dump(&self, file: &Path) {
         let dump = ["--format=custom", "--dbname", &self.name, "--file"];

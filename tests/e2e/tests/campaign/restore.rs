@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use e2e::{Cluster, Db, Runner, hold_replies, relay, until_replies_are_held};
+use e2e::{Cluster, Db, LIMIT, Runner, hold_replies, relay, until_replies_are_held};
 use mail_catcher::Gate;
 use serde_json::json;
 
@@ -10,6 +10,34 @@ const TABLES: &str = "
     from pg_class c
     where c.relnamespace in ('campaign'::regnamespace, 'public'::regnamespace) and c.relkind = 'r'
     order by c.oid::regclass::text";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_from_the_middle_of_a_campaign_mails_nobody_unasked() {
+    let mut db = Db::clone_template().await;
+    db.detect_dead_runners_early().await;
+    let catcher = relay(&db, []).await;
+    let job = db.start(2_000, json!({"rate_limit": 400})).await;
+    let mut runner = Runner::spawn(&db, &[]).await;
+    catcher.wait_for(300, LIMIT).await.unwrap();
+    runner.kill().await;
+    db.until_no_session_of_runners().await;
+    let accepted = catcher.accepted().len();
+
+    let clone = db.duplicate().await;
+    let _stray = Runner::spawn(&clone, &[]).await;
+    clone.until_status(&job, "paused").await;
+    assert_eq!(catcher.accepted().len(), accepted);
+    clone.assert_books_hold(&job).await;
+
+    let _second = Runner::spawn(&db, &[]).await;
+    db.until_status(&job, "completed").await;
+    let mails = job.mails(&catcher);
+    let recipients: BTreeSet<&str> = mails.iter().map(|mail| &*mail.recipient).collect();
+    assert_eq!(recipients.len(), mails.len(), "somebody has two mails");
+    let uncertain = usize::try_from(db.count(&job, "uncertain_count").await).unwrap();
+    assert!(mails.len() + uncertain >= 2_000, "somebody is lost");
+    db.assert_books_hold(&job).await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dump_from_the_middle_of_a_campaign_is_finished_in_another_cluster_when_a_person_says_so()
