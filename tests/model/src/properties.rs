@@ -88,8 +88,11 @@ impl Property {
                     && database.job == Job::Ended
                     && any(&|position| says(RecipientState::Pending, position))
             }
+            // What the dead gave back, their leases in the copy still hold: a mark skips it.
             Property::EachIsInOneHand => {
-                is_informed && any(&|position| hands(database, position) > 1)
+                is_informed
+                    && !world.is_left_to_a_person
+                    && any(&|position| hands(database, position) > 1)
             }
             Property::NobodyWaitsWhoHasTheMail => any(&|position| {
                 database.is_sent(position) && database.retries[position] == Retry::Waiting

@@ -14,13 +14,14 @@ pub enum Decision {
 impl<const N: usize, const C: usize> Database<N, C> {
     /// `_tick_job`: retries come back, a cancelled job ends, a finished one too.
     pub fn tick(&mut self, rules: &Rules) {
-        if !self.gate_is_open() && rules.has(Guard::GateRefusesTick) {
-            return;
-        }
         let is_awaited = self.retries.iter().any(|&retry| retry != Retry::None)
             || !self.second_retries.is_empty();
         if self.job == Job::Ended && is_awaited && rules.has(Guard::RetriesReopenEndedJobs) {
             self.job = Job::Running;
+        }
+        // What a person wants is not forgotten, only put off.
+        if !self.gate_is_open() && rules.has(Guard::GateRefusesTick) {
+            return;
         }
         match self.job {
             Job::Running => {
