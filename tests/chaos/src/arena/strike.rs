@@ -137,8 +137,9 @@ impl Arena {
         if let Some(mut runner) = slot.runner.lock().await.take() {
             runner.terminate();
             let status = runner.ended().await;
-            if !status.success() {
-                let log = runner.log();
+            let log = runner.log();
+            // One that has not begun yet ends as any process does.
+            if !status.success() && !log.is_empty() {
                 let told = log.lines().last().unwrap_or_default();
                 self.complain(format!(
                     "runner {index} ended on SIGTERM with {status}: {told}"
