@@ -17,6 +17,11 @@ declare
   v_reason text;
 begin
   if campaign._replay_is_awaited() then
+    -- Nothing is done, but nothing is over that has work again.
+    update campaign.email_jobs j
+    set status = 'running', status_reason = null, completed_at = null
+    where j.job_no = p_job_no and j.status in ('completed', 'failed')
+      and exists (select from campaign.retry_item i where i.job_no = p_job_no);
     return;
   end if;
   select j.* into strict v_job from campaign.email_jobs j where j.job_no = p_job_no;
