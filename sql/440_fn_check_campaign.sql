@@ -13,6 +13,9 @@ declare
   v_n bigint;
   v_unasked bigint;
 begin
+  -- Again, of the moment of all that follows: _find_job is volatile and sees what was committed since.
+  select j.* into strict v_job from campaign.email_jobs j where j.id = check_campaign.job;
+
   select count(*) as n, coalesce(min(s.pos), 1) as low, coalesce(max(s.pos), 0) as high,
     count(*) filter (where s.state = 'sent') as sent, count(*) filter (where s.state = 'failed') as failed,
     count(*) filter (where s.state = 'uncertain') as uncertain, count(*) filter (where s.state = 'suppressed') as suppressed,

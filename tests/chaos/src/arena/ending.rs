@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 use super::{Arena, Slot};
 use crate::check::{Begun, Campaign, Counters, Evidence, Mail, Recipient};
 
-/// After the last fault a run has this long to end.
-const LIMIT: Duration = Duration::from_secs(90);
+/// After the last fault a run ends when no mail has come for so long.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Those whose resend waits for the old mail to be out of the way.
 const WAITING: &str = "
@@ -74,11 +74,16 @@ impl Arena {
             // What became due while the clock was ahead is due at last.
             clock.set(2);
         }
-        let limit = Instant::now() + LIMIT;
+        let mut mails = self.relay.catcher.mail_from_count();
+        let mut limit = Instant::now() + LIMIT;
         let mut stuck = None;
         while !self.one::<bool>(AT_REST, &[]).await {
             self.look_after_runners().await;
             self.help_on().await;
+            let now = self.relay.catcher.mail_from_count();
+            if now > mails {
+                (mails, limit) = (now, Instant::now() + LIMIT);
+            }
             if Instant::now() > limit {
                 stuck = Some(format!(
                     "not at rest after {LIMIT:?}: {}",
