@@ -79,7 +79,7 @@ e2e() {
   say "Test: e2e, without notifications"
   # Less those of servers, which listen for the progress of campaigns only: that is in api and api_events; and bad days, which silence
   # notifications anyway.
-  CAMPAIGN_RUNNER_NOTIFY=false cargo test -q --locked -p e2e --test campaign -- --skip api_limits:: --skip bad_days:: --skip clients:: --skip tracking:: --skip unsubscribe::
+  CAMPAIGN_RUNNER_NOTIFY=false cargo test -q --locked -p e2e --test campaign -- --skip api_limits:: --skip bad_days:: --skip failover:: --skip restore:: --skip clients:: --skip tracking:: --skip unsubscribe::
 }
 
 chaos() {
