@@ -77,8 +77,8 @@ e2e() {
   export CAMPAIGN_TEMPLATE_DB=campaign_template PG_BIN EXIM
   cargo test -q --locked -p e2e --test campaign
   say "Test: e2e, without notifications"
-  # Less those of servers, which listen for the progress of campaigns only: that is in api and api_events; and bad days, which silence
-  # notifications anyway.
+  # Less those of servers, which listen for the progress of campaigns only: that is in api and api_events; and those in which the
+  # database is away or another one, which silences notifications anyway.
   CAMPAIGN_RUNNER_NOTIFY=false cargo test -q --locked -p e2e --test campaign -- --skip api_limits:: --skip bad_days:: --skip failover:: --skip restore:: --skip clients:: --skip tracking:: --skip unsubscribe::
 }
 
