@@ -17,7 +17,8 @@ begin
   perform from campaign.incarnation i for update;
   update campaign.incarnation i
   set name = v_name, since = v_now, previous = i.name, replays = 0, forgotten = 0,
-    awaits_replay = exists (select from campaign.email_jobs j where j.status not in ('completed', 'failed', 'cancelled')),
+    -- Also where all have ended: what is lost may have been a retry.
+    awaits_replay = exists (select from campaign.email_jobs),
     heard_until = greatest(
       -- A second change finds the gate closed: what was unknown before is unknown still.
       case when not i.awaits_replay then (select t.last_tick_at from campaign.tick_state t) end,

@@ -7,7 +7,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform campaign._enter_protocol();
-  delete from campaign.runner r where r.runner_id = p_runner_id;
+  -- One that has not told this incarnation what it did is missed.
+  delete from campaign.runner r where r.runner_id = p_runner_id and r.incarnation = campaign._incarnation();
 end
 $$;
 

@@ -75,12 +75,13 @@ begin
     with told as (
       update campaign.runner r
       set incarnation = i.name
-      from campaign.incarnation i
-      where r.runner_id = p_runner_id and r.incarnation <> i.name
-      returning timestamptz 'epoch' + p_remembers_from_us * interval '1 microsecond' > i.heard_until as forgot
+      from campaign.incarnation i, campaign.runner o
+      where r.runner_id = p_runner_id and r.incarnation <> i.name and o.runner_id = r.runner_id
+      -- Who came after the copy's last moment cannot speak for the time before.
+      returning o.incarnation <> 'replays' as known, timestamptz 'epoch' + p_remembers_from_us * interval '1 microsecond' > i.heard_until as forgot
     )
     update campaign.incarnation i
-    set replays = i.replays + 1, forgotten = i.forgotten + case when t.forgot then 1 else 0 end
+    set replays = i.replays + case when t.known then 1 else 0 end, forgotten = i.forgotten + case when t.forgot then 1 else 0 end
     from told t;
   end if;
 

@@ -43,13 +43,13 @@ begin
     return;
   end if;
 
-  if cardinality(v_missing) > 0 or v_incarnation.replays = 0 or v_incarnation.forgotten > 0 then
+  if cardinality(v_missing) > 0 or v_incarnation.replays = 0 or v_incarnation.forgotten > 0 or v_incarnation.heard_until is null then
     v_reason := format('%s; %s; %s. Who was mailed since then is not known: look into the relay''s log, then resume_campaign (which mails everybody who is pending here) or cancel_campaign',
       case when split_part(v_incarnation.name, '/', 1) = split_part(v_incarnation.previous, '/', 1)
           and split_part(v_incarnation.name, '/', 3) = split_part(v_incarnation.previous, '/', 3)
         then 'this database is a promoted standby or was recovered to a point in time, and may have lost outcomes'
         else 'this database is a restored dump or a clone' end,
-      format('what it remembers ends at %s', date_trunc('second', v_incarnation.heard_until)),
+      format('what it remembers ends at %s', coalesce(date_trunc('second', v_incarnation.heard_until)::text, 'an unknown time')),
       case
         when cardinality(v_missing) > 0 then format('%s did not tell what they sent: %s', campaign._counted(cardinality(v_missing), 'runner'),
           array_to_string(v_missing[1:5], '; '))
