@@ -99,6 +99,11 @@ impl Memory {
         }
     }
 
+    /// The database's time when it answered last, in microseconds since 1970.
+    pub fn now_us(&self) -> i64 {
+        self.now_us
+    }
+
     /// Everything that this runner did since then is here. `None` = since its start.
     pub fn since_us(&self) -> Option<i64> {
         self.since_us

@@ -94,13 +94,14 @@ impl State {
         }
     }
 
-    /// One bad item spoils a part: each is told alone, and what is refused alone is left out.
+    /// One bad item spoils a part: each is told alone. What is refused alone is left out, and the runner owns to having
+    /// forgotten it, so that a person decides.
     pub(super) fn replay_refused(&mut self) {
         let Some(refused) = self.replaying.take() else {
             return;
         };
         let (items, last) = (&refused.call.items, refused.call.last);
-        let since_us = refused.call.since_us;
+        let mut since_us = refused.call.since_us;
         if let [item] = &items[..] {
             tracing::error!(
                 job.no = item.key.job_no,
@@ -108,6 +109,8 @@ impl State {
                 outcomes.lost = item.outcomes.len(),
                 "the database refuses what the runner did in this chunk"
             );
+            since_us = Some(self.memory.now_us());
+            (self.replays.iter_mut()).for_each(|later| later.since_us = since_us);
         }
         let alone: &[ReplayItem] = if items.len() > 1 { items } else { &[] };
         if last {

@@ -90,13 +90,14 @@ fn one_lease_that_the_database_refuses_does_not_keep_the_others_from_being_told(
     let mut parts = Vec::new();
     while runner.state.is_replaying() {
         let part = replay(&runner.decide());
-        parts.push((part.items.len(), part.last));
+        parts.push((part.items.len(), part.last, part.since_us.is_some()));
         match part.items.first() {
             Some(item) if item.key == key(1) => runner.apply(Event::ReplayRefused),
             _ => runner.apply(Event::Replayed(1, vec![])),
         }
     }
-    assert_eq!(parts, [(1, false), (1, false), (0, true)]);
+    let forgotten = [(1, false, false), (1, false, true), (0, true, true)];
+    assert_eq!(parts, forgotten);
 }
 
 #[test]
