@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use message::reply::Outcome;
+use rangemap::RangeInclusiveSet;
 use uuid::Uuid;
 
 use crate::storage::{Chunk, Fact, LeaseKey, ReplayItem};
@@ -11,7 +12,8 @@ use crate::storage::{Chunk, Fact, LeaseKey, ReplayItem};
 /// By the database's clock, in microseconds.
 const KEPT_FOR_US: i64 = 600_000_000;
 
-/// Bounded by what was sent in 10 minutes: a position takes 8 bytes.
+/// Bounded by what was sent in 10 minutes: a chunk takes some hundred bytes, however many it has sent, and more for each that was
+/// not.
 #[derive(Default)]
 pub struct Memory {
     leases: BTreeMap<LeaseKey, Kept>,
@@ -27,7 +29,7 @@ struct Kept {
     /// Passed, and without an outcome.
     open: BTreeSet<i64>,
     /// Of an acceptance the position is enough.
-    sent: Vec<i64>,
+    sent: RangeInclusiveSet<i64>,
     others: Vec<Fact>,
     stopped: bool,
     /// When the database confirmed that the lease is over.
@@ -41,7 +43,7 @@ impl Memory {
             first_leased_us: chunk.first_leased_us,
             mark: chunk.mark,
             open: BTreeSet::new(),
-            sent: Vec::new(),
+            sent: RangeInclusiveSet::new(),
             others: Vec::new(),
             stopped: false,
             over_us: None,
@@ -55,10 +57,9 @@ impl Memory {
             return;
         };
         kept.mark = kept.mark.max(mark);
-        let known: BTreeSet<i64> = (kept.sent.iter().copied())
-            .chain(kept.others.iter().map(|fact| fact.pos))
-            .collect();
-        (kept.open).extend(go.iter().filter(|pos| !known.contains(pos)));
+        let others: BTreeSet<i64> = kept.others.iter().map(|fact| fact.pos).collect();
+        let is_known = |pos: &i64| kept.sent.contains(pos) || others.contains(pos);
+        kept.open.extend(go.iter().filter(|pos| !is_known(pos)));
         let returned = |pos: &i64| Fact::new(*pos, Outcome::Returned);
         kept.others.extend(refused.iter().map(returned));
     }
@@ -69,7 +70,7 @@ impl Memory {
         };
         kept.open.remove(&fact.pos);
         if fact.outcome == Outcome::Sent.as_str() {
-            kept.sent.push(fact.pos);
+            kept.sent.insert(fact.pos..=fact.pos);
         } else {
             kept.others.push(fact.clone());
         }
@@ -112,7 +113,7 @@ impl Memory {
     /// How many mails of a job are known to be accepted.
     pub fn sent(&self, job_id: Uuid) -> usize {
         let of_job = self.leases.values().filter(|kept| kept.job_id == job_id);
-        of_job.map(|kept| kept.sent.len()).sum()
+        of_job.flat_map(|kept| positions(&kept.sent)).count()
     }
 
     pub fn items(&self) -> Vec<ReplayItem> {
@@ -123,14 +124,14 @@ impl Memory {
             *epoch = key.epoch.max(*epoch);
         }
         let item = |(key, kept): (&LeaseKey, &Kept)| {
-            let sent = |&pos: &i64| Fact::new(pos, Outcome::Sent);
+            let sent = |pos| Fact::new(pos, Outcome::Sent);
             ReplayItem {
                 key: *key,
                 job_id: kept.job_id,
                 first_leased_us: kept.first_leased_us,
                 mark: kept.mark,
                 open: kept.open.iter().copied().collect(),
-                outcomes: (kept.sent.iter().map(sent))
+                outcomes: (positions(&kept.sent).map(sent))
                     .chain(kept.others.iter().cloned())
                     .collect(),
                 stopped: kept.stopped && last.get(&key.job_no) == Some(&key.epoch),
@@ -138,6 +139,10 @@ impl Memory {
         };
         self.leases.iter().map(item).collect()
     }
+}
+
+fn positions(ranges: &RangeInclusiveSet<i64>) -> impl Iterator<Item = i64> {
+    ranges.iter().cloned().flatten()
 }
 
 #[cfg(test)]
@@ -185,6 +190,16 @@ mod tests {
             [(5, "sent"), (6, "returned"), (8, "deferred")]
         );
         assert_eq!(items[0].open, [7, 9]);
+    }
+
+    #[test]
+    fn what_was_sent_takes_the_same_place_however_much_it_was() {
+        let mut memory = memory(&[KEY]);
+        for pos in (5..=1_000).rev() {
+            memory.ended(KEY, &Fact::new(pos, Outcome::Sent));
+        }
+        assert_eq!(memory.leases[&KEY].sent.len(), 1);
+        assert_eq!(memory.sent(Uuid::nil()), 996);
     }
 
     #[test]
