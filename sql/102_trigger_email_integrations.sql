@@ -7,7 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_keys constant text[] := array['host', 'port', 'tls', 'secure', 'ca_file', 'address_family', 'username', 'password', 'from_email', 'from_name', 'reply_to',
-    'headers', 'messages_per_connection', 'connection_age', 'timeouts'];
+    'headers', 'messages_per_connection', 'connection_age', 'pipelining', 'timeouts'];
   c_timeouts constant text[] := array['connect', 'greeting', 'command', 'body', 'dot'];
   v_config jsonb := case jsonb_typeof(new.config) when 'object' then new.config else '{}' end;
   v_timeouts jsonb := case jsonb_typeof(v_config -> 'timeouts') when 'object' then v_config -> 'timeouts' else '{}' end;
@@ -22,7 +22,7 @@ begin
   select k into v_timeout_key from jsonb_object_keys(v_timeouts) k where not k = any (c_timeouts) limit 1;
   select t.key into v_text
   from jsonb_each(v_config) t
-  where t.key in ('tls', 'ca_file', 'address_family', 'username', 'password') and jsonb_typeof(t.value) not in ('string', 'null')
+  where t.key in ('tls', 'ca_file', 'address_family', 'username', 'password', 'pipelining') and jsonb_typeof(t.value) not in ('string', 'null')
   limit 1;
   select format('%s cannot be %s: it is a whole number from 1 to %s', n.key, left((v_config -> n.key)::text, 80), n.high) into v_number
   from (values ('messages_per_connection', 10000), ('connection_age', 86400)) as n (key, high)
@@ -54,6 +54,7 @@ begin
     when v_text is not null then format('%s is not a string', v_text)
     when v_config ->> 'tls' not in ('auto', 'none', 'starttls', 'implicit') then 'tls is none of auto, none, starttls, implicit'
     when v_config ->> 'address_family' not in ('ipv4', 'auto') then 'address_family is neither ipv4 nor auto'
+    when v_config ->> 'pipelining' not in ('off', 'commands', 'messages') then 'pipelining is none of off, commands, messages'
     when v_config ->> 'ca_file' !~ '^/[^[:cntrl:]]+$' then 'ca_file is no absolute path of a file on the runner''s host'
     when v_config ->> 'password' like 'env:%' and v_config ->> 'password' !~ '^env:[A-Za-z_][A-Za-z0-9_]*$' then 'password names no environment variable after env:'
     when v_config ->> 'password' like 'file:%' and v_config ->> 'password' !~ '^file:/[^[:cntrl:]]+$' then 'password names no absolute path after file:'

@@ -1,5 +1,6 @@
-//! Carrying one message: makes it, sends it over a connection of the pool, and judges what the relay said.
+//! Carrying messages: makes each, sends them one after another over connections of the pool, and judges what the relay said.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use message::reply::{Answer, Outcome, Phase};
@@ -7,10 +8,11 @@ use message::verdict::{Judgement, Verdict};
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
+use super::crew::Crew;
 use super::plan::Plan;
 use super::state::{Event, FlightNo};
 use crate::fence::{Fences, Gate};
-use crate::smtp::{Carried, DialError, Mail, Permit, Pool, Sent};
+use crate::smtp::{Begun, Carried, Connection, DialError, Mail, Permit, Pool, Sent};
 use crate::storage::{Fact, Failure, LeaseKey, Recipient};
 
 /// One message to carry.
@@ -32,9 +34,9 @@ pub enum End {
     Unreached(Recipient, Failure),
 }
 
-/// What all assignments share.
-#[derive(Clone)]
+/// Carries messages of one job as long as there are any.
 pub struct Carrier {
+    pub crew: Arc<Crew>,
     pub pool: Arc<Pool>,
     pub fences: Fences,
     /// True = give up what is in flight.
@@ -42,61 +44,175 @@ pub struct Carrier {
     pub events: mpsc::UnboundedSender<Event>,
 }
 
+/// A message in hand.
+struct Load {
+    flight: FlightNo,
+    key: LeaseKey,
+    recipient: Recipient,
+    plan: Arc<Plan>,
+    span: tracing::Span,
+    mail: Mail,
+    permit: Permit,
+}
+
 impl Carrier {
-    /// Tells the engine what became of it. Only the engine's end can close its inbox, and then nobody waits for this.
-    pub async fn run(self, flight: FlightNo, assignment: Assignment) {
-        let key = assignment.key;
-        let relay = assignment.plan.relay.id;
-        let span = assignment.span.clone();
-        let end = self.carry(flight, assignment).instrument(span).await;
+    /// Tells the engine what became of each message. Only the engine's end can close its inbox, and then nobody waits for this.
+    pub async fn run(self) {
+        let mut hurry = self.hurry.clone();
+        let mut loads = VecDeque::new();
+        loop {
+            if loads.is_empty() && !self.load(&mut loads) {
+                if self.crew.leave() {
+                    return;
+                }
+                continue;
+            }
+            let hurries = tokio::select! {
+                () = self.trip(&mut loads) => false,
+                () = hurried(&mut hurry) => true,
+            };
+            if hurries {
+                for load in loads.drain(..) {
+                    let (outcome, phase) = match load.permit.finishing() {
+                        true => (Outcome::Uncertain, Some(Phase::Dot)),
+                        false => (Outcome::Returned, None),
+                    };
+                    let end = load
+                        .span
+                        .in_scope(|| given_up(load.recipient.pos, outcome, phase));
+                    self.tell(load.flight, load.key, &load.plan, end);
+                }
+            }
+        }
+    }
+
+    /// Takes the next message that may be begun in hand: false = there is none.
+    fn load(&self, loads: &mut VecDeque<Load>) -> bool {
+        while let Some((flight, assignment)) = self.crew.next() {
+            let Assignment {
+                key,
+                recipient,
+                plan,
+                gate,
+                span,
+            } = assignment;
+            let permit = Permit::new(gate, self.fences.clone());
+            if !permit.may_start() {
+                self.tell(flight, key, &plan, End::Unstarted(recipient));
+                continue;
+            }
+            match plan.mail(&recipient) {
+                Ok(mail) => {
+                    loads.push_back(Load {
+                        flight,
+                        key,
+                        recipient,
+                        plan,
+                        span,
+                        mail,
+                        permit,
+                    });
+                    return true;
+                }
+                Err(why) => {
+                    let judgement = plan.rules.judge(Phase::Render, None);
+                    let end = span.in_scope(|| {
+                        fact(recipient.pos, judgement, Phase::Render, None, Some(why))
+                    });
+                    self.tell(flight, key, &plan, end);
+                }
+            }
+        }
+        false
+    }
+
+    /// Carries what is in hand, and what is taken meanwhile, over one connection, until one ends that nothing may follow at
+    /// once. What is still in hand then has not been begun.
+    async fn trip(&self, loads: &mut VecDeque<Load>) {
+        let Some(mut connection) = self.board(loads).await else {
+            return;
+        };
+        loop {
+            if self.pool.may_announce(&connection) {
+                self.load(loads);
+            }
+            let Some(load) = loads.front() else {
+                return self.pool.park(connection);
+            };
+            let next = (loads.get(1))
+                .filter(|next| connection.may_serve(&next.plan.relay))
+                .map(|next| (&next.mail, &next.permit));
+            let is_last = next.is_none();
+            let carried = connection.finish(&load.mail, &load.permit, next).await;
+            if is_last || !connection.is_healthy() {
+                self.pool.park(connection);
+                return self.ended(loads, carried);
+            }
+            self.ended(loads, carried);
+            let Some(next) = loads.front() else {
+                return self.pool.park(connection);
+            };
+            match connection.begin(&next.mail, &next.permit).await {
+                Ok(()) => {}
+                Err(carried) => {
+                    self.pool.park(connection);
+                    if !matches!(carried.sent, Sent::DeadIdle(_)) {
+                        self.ended(loads, carried);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Begins the first in hand. `None` = it has ended.
+    async fn board(&self, loads: &mut VecDeque<Load>) -> Option<Connection> {
+        let load = loads.front()?;
+        let dialed = || {
+            let _ = self.events.send(Event::Dialed(load.flight));
+        };
+        let begun = (self.pool).begin(&load.mail, &load.plan.relay, &load.permit, dialed);
+        match begun.instrument(load.span.clone()).await {
+            Ok(Begun::Yes(connection)) => return Some(connection),
+            Ok(Begun::No(carried)) => self.ended(loads, carried),
+            Err(error) => {
+                let load = loads.pop_front()?;
+                let failure = failure(&error, &load.plan);
+                // Others would meet the same: the engine says when it is tried again.
+                for (flight, waiting) in self.crew.drain() {
+                    let end = End::Unstarted(waiting.recipient);
+                    self.tell(flight, waiting.key, &waiting.plan, end);
+                }
+                let end = End::Unreached(load.recipient, failure);
+                self.tell(load.flight, load.key, &load.plan, end);
+            }
+        }
+        None
+    }
+
+    /// What became of the first in hand.
+    fn ended(&self, loads: &mut VecDeque<Load>, carried: Carried) {
+        if let Some(load) = loads.pop_front() {
+            let Load {
+                flight,
+                key,
+                recipient,
+                plan,
+                span,
+                ..
+            } = load;
+            let end = span.in_scope(|| self.judged(recipient, &plan, carried));
+            self.tell(flight, key, &plan, end);
+        }
+    }
+
+    fn tell(&self, flight: FlightNo, key: LeaseKey, plan: &Plan, end: End) {
         let _ = self.events.send(Event::Ended {
             flight,
             key,
             end,
-            idle: self.pool.idle(relay),
+            idle: self.pool.idle(plan.relay.id),
         });
-    }
-
-    async fn carry(&self, flight: FlightNo, assignment: Assignment) -> End {
-        let Assignment {
-            recipient,
-            plan,
-            gate,
-            ..
-        } = assignment;
-        let pos = recipient.pos;
-        let mail = match plan.mail(&recipient) {
-            Ok(mail) => mail,
-            Err(why) => {
-                let judgement = plan.rules.judge(Phase::Render, None);
-                return fact(pos, judgement, Phase::Render, None, Some(why));
-            }
-        };
-        let permit = Permit::new(gate, self.fences.clone());
-        let mut hurry = self.hurry.clone();
-        let carried = tokio::select! {
-            carried = self.send(flight, &mail, &plan, &permit) => Some(carried),
-            () = hurried(&mut hurry) => None,
-        };
-        match carried {
-            Some(Ok(carried)) => self.judged(recipient, &plan, carried),
-            Some(Err(error)) => End::Unreached(recipient, failure(&error, &plan)),
-            None if permit.finishing() => given_up(pos, Outcome::Uncertain, Some(Phase::Dot)),
-            None => given_up(pos, Outcome::Returned, None),
-        }
-    }
-
-    async fn send(
-        &self,
-        flight: FlightNo,
-        mail: &Mail,
-        plan: &Plan,
-        permit: &Permit,
-    ) -> Result<Carried, DialError> {
-        let dialed = || {
-            let _ = self.events.send(Event::Dialed(flight));
-        };
-        (self.pool).carry(mail, &plan.relay, permit, dialed).await
     }
 
     fn judged(&self, recipient: Recipient, plan: &Plan, carried: Carried) -> End {
@@ -224,23 +340,33 @@ mod tests {
 
     use super::*;
     use crate::fence::Fence;
-    use crate::smtp::tests::spec;
-    use crate::smtp::{Dialer, Relay, Trace};
+    use crate::smtp::tests::spec_with;
+    use crate::smtp::{Dialer, Next, Relay, Trace};
     use crate::storage::{IntegrationSpec, JobSpec};
 
     /// What a connection does with each message.
     #[derive(Clone, Copy)]
     enum Does {
         Accept,
+        Refuse,
         Die,
         HangBeforeDot,
         HangAfterDot,
     }
 
     /// Each dial takes the next list; none left = not reached.
-    struct Script(Mutex<VecDeque<Vec<Does>>>);
+    struct Script {
+        connections: Mutex<VecDeque<Vec<Does>>>,
+        /// Recipients in the order in which their messages were begun; `true` = with the end of the one before.
+        begun: Arc<Mutex<Vec<(String, bool)>>>,
+    }
 
-    struct Scripted(VecDeque<Does>);
+    struct Scripted {
+        does: VecDeque<Does>,
+        begun: Arc<Mutex<Vec<(String, bool)>>>,
+        announced: bool,
+        healthy: bool,
+    }
 
     #[async_trait]
     impl Dialer for Script {
@@ -249,8 +375,13 @@ mod tests {
             _: &IntegrationSpec,
             _: &mut Trace,
         ) -> Result<Box<dyn Relay>, DialError> {
-            match self.0.lock().unwrap().pop_front() {
-                Some(does) => Ok(Box::new(Scripted(does.into()))),
+            match self.connections.lock().unwrap().pop_front() {
+                Some(does) => Ok(Box::new(Scripted {
+                    does: does.into(),
+                    begun: self.begun.clone(),
+                    announced: false,
+                    healthy: true,
+                })),
                 None => Err(DialError {
                     phase: Phase::Connect,
                     answer: None,
@@ -263,69 +394,128 @@ mod tests {
 
     #[async_trait]
     impl Relay for Scripted {
-        async fn send(&mut self, _: &Mail, permit: &Permit) -> Sent {
-            match self.0.pop_front().unwrap() {
-                Does::Accept => Sent::Ended {
-                    phase: Phase::Dot,
-                    answer: Some(Answer::parse(250, "2.0.0 queued")),
+        async fn begin(&mut self, mail: &Mail, _: &Permit) -> Result<(), Sent> {
+            if let Some(Does::Die) = self.does.front() {
+                self.healthy = false;
+                return Err(Sent::DeadIdle("incomplete response".to_owned()));
+            }
+            let announced = std::mem::take(&mut self.announced);
+            let to = mail.to.to_string();
+            self.begun.lock().unwrap().push((to, announced));
+            if let Some(Does::Refuse) = self.does.front() {
+                self.does.pop_front();
+                return Err(Sent::Ended {
+                    phase: Phase::Rcpt,
+                    answer: Some(Answer::parse(550, "5.1.1 unknown")),
                     lost: None,
-                },
-                Does::Die => Sent::DeadIdle("incomplete response".to_owned()),
+                });
+            }
+            Ok(())
+        }
+
+        async fn finish(&mut self, _: &Mail, permit: &Permit, next: Option<Next<'_>>) -> Sent {
+            match self.does.pop_front().unwrap() {
                 Does::HangBeforeDot => std::future::pending().await,
                 Does::HangAfterDot => {
                     permit.may_finish();
                     std::future::pending().await
                 }
+                _ => {}
+            }
+            self.announced = next.is_some_and(|(_, permit)| permit.may_start());
+            Sent::Ended {
+                phase: Phase::Dot,
+                answer: Some(Answer::parse(250, "2.0.0 queued")),
+                lost: None,
             }
         }
 
-        fn is_healthy(&self) -> bool {
+        fn announces(&self) -> bool {
             true
+        }
+
+        fn is_healthy(&self) -> bool {
+            self.healthy
         }
 
         async fn quit(&mut self) {}
     }
 
     struct Bench {
-        carrier: Carrier,
+        pool: Arc<Pool>,
         dialer: Arc<Script>,
         hurry: watch::Sender<bool>,
-        _events: mpsc::UnboundedReceiver<Event>,
     }
 
     impl Bench {
+        /// One carrier has all of them to carry.
+        async fn carry_all(&self, assignments: impl IntoIterator<Item = Assignment>) -> Vec<End> {
+            let crew = Arc::<Crew>::default();
+            for assignment in assignments {
+                let pos = assignment.recipient.pos;
+                let is_first = crew.add(FlightNo(pos.unsigned_abs()), assignment, 1);
+                assert_eq!(is_first, pos == 1);
+            }
+            let fence = Fence::new(Duration::from_secs(20), Duration::ZERO, || Duration::ZERO);
+            let (events, mut inbox) = mpsc::unbounded_channel();
+            let carrier = Carrier {
+                crew: crew.clone(),
+                pool: self.pool.clone(),
+                fences: Fences::without_news(fence),
+                hurry: self.hurry.subscribe(),
+                events,
+            };
+            carrier.run().await;
+            assert!(crew.add(FlightNo(0), assignment(0), 1), "it has left");
+            let mut ends = Vec::new();
+            while let Some(event) = inbox.recv().await {
+                if let Event::Ended { end, .. } = event {
+                    ends.push(end);
+                }
+            }
+            ends
+        }
+
         async fn carry(&self, assignment: Assignment) -> End {
-            self.carrier.carry(FlightNo(1), assignment).await
+            let recipient = Recipient {
+                pos: 1,
+                ..assignment.recipient
+            };
+            let assignment = Assignment {
+                recipient,
+                ..assignment
+            };
+            let mut ends = self.carry_all([assignment]).await;
+            assert_eq!(ends.len(), 1);
+            ends.remove(0)
         }
 
         fn connections_left(&self) -> usize {
-            self.dialer.0.lock().unwrap().len()
+            self.dialer.connections.lock().unwrap().len()
+        }
+
+        /// Who was written to, in what order; `true` = begun with the end of the one before.
+        fn begun(&self) -> Vec<(String, bool)> {
+            self.dialer.begun.lock().unwrap().clone()
         }
     }
 
     fn bench(connections: &[&[Does]]) -> Bench {
         let connections = connections.iter().map(|does| does.to_vec()).collect();
-        let dialer = Arc::new(Script(Mutex::new(connections)));
-        let fence = Fence::new(Duration::from_secs(20), Duration::ZERO, || Duration::ZERO);
-        let hurry = watch::Sender::new(false);
-        let (sender, events) = mpsc::unbounded_channel();
+        let dialer = Arc::new(Script {
+            connections: Mutex::new(connections),
+            begun: Arc::default(),
+        });
         let pool = Pool::new(dialer.clone());
         pool.set_ceiling(Uuid::nil(), None);
-        let carrier = Carrier {
-            pool: Arc::new(pool),
-            fences: Fences::without_news(fence),
-            hurry: hurry.subscribe(),
-            events: sender,
-        };
         Bench {
-            carrier,
+            pool: Arc::new(pool),
             dialer,
-            hurry,
-            _events: events,
+            hurry: watch::Sender::new(false),
         }
     }
 
-    fn assignment(pos: i64) -> Assignment {
+    fn plan(settings: serde_json::Value) -> Arc<Plan> {
         let job: JobSpec = serde_json::from_value(json!({
             "id": Uuid::nil(), "job_no": 1, "integration_id": Uuid::nil(), "concurrency": 1, "window": 1, "links": null,
             "message": {
@@ -334,6 +524,10 @@ mod tests {
             }
         }))
         .unwrap();
+        Arc::new(Plan::new(job, spec_with(25, settings)).unwrap())
+    }
+
+    fn assignment(pos: i64) -> Assignment {
         let mut vars = Map::new();
         vars.insert("name".to_owned(), json!("Ana"));
         Assignment {
@@ -344,36 +538,97 @@ mod tests {
             },
             recipient: Recipient {
                 pos,
-                email: "ana@example.com".to_owned(),
+                email: format!("{pos}@example.com"),
                 vars,
                 first_leased_at: SystemTime::UNIX_EPOCH,
             },
-            plan: Arc::new(Plan::new(job, spec(25)).unwrap()),
+            plan: plan(json!({})),
             gate: Arc::default(),
             span: tracing::Span::none(),
         }
     }
 
-    fn outcome(end: End) -> (&'static str, Option<&'static str>) {
+    fn outcome(end: &End) -> (&'static str, Option<&'static str>) {
         match end {
             End::Fact(fact) => (fact.outcome, fact.phase),
             other => panic!("no outcome: {other:?}"),
         }
     }
 
+    fn begun(all: &[(i64, bool)]) -> Vec<(String, bool)> {
+        let begun = |&(pos, announced): &(i64, bool)| (format!("{pos}@example.com"), announced);
+        all.iter().map(begun).collect()
+    }
+
     #[tokio::test]
     async fn a_connection_that_died_idle_is_replaced_at_once_and_spends_no_try() {
         let bench = bench(&[&[Does::Accept, Does::Die], &[Does::Accept]]);
-        assert_eq!(outcome(bench.carry(assignment(1)).await).0, "sent");
-        assert_eq!(outcome(bench.carry(assignment(2)).await).0, "sent");
+        assert_eq!(outcome(&bench.carry(assignment(1)).await).0, "sent");
+        assert_eq!(outcome(&bench.carry(assignment(2)).await).0, "sent");
         assert_eq!(bench.connections_left(), 0);
     }
 
     #[tokio::test]
-    async fn who_cannot_be_reached_is_given_back_unattempted() {
+    async fn messages_follow_one_another_over_one_connection_without_waiting() {
+        let bench = bench(&[&[Does::Accept, Does::Accept, Does::Accept]]);
+        let ends = bench.carry_all((1..=3).map(assignment)).await;
+        let outcomes: Vec<_> = ends.iter().map(|end| outcome(end).0).collect();
+        assert_eq!(outcomes, ["sent", "sent", "sent"]);
+        assert_eq!(bench.begun(), begun(&[(1, false), (2, true), (3, true)]));
+    }
+
+    #[tokio::test]
+    async fn a_message_that_was_announced_to_a_connection_that_died_goes_over_another_and_spends_no_try()
+     {
+        let bench = bench(&[&[Does::Accept, Does::Die], &[Does::Accept]]);
+        let ends = bench.carry_all((1..=2).map(assignment)).await;
+        assert_eq!(outcome(&ends[0]), ("sent", Some("dot")));
+        assert_eq!(outcome(&ends[1]), ("sent", Some("dot")));
+        assert_eq!(bench.begun(), begun(&[(1, false), (2, false)]));
+        assert_eq!(bench.connections_left(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_announced_message_that_is_refused_does_not_cost_the_connection() {
+        let bench = bench(&[&[Does::Accept, Does::Refuse, Does::Accept]]);
+        let ends = bench.carry_all((1..=3).map(assignment)).await;
+        let outcomes: Vec<_> = ends.iter().map(outcome).collect();
+        let refused = ("failed", Some("rcpt"));
+        assert_eq!(
+            outcomes,
+            [("sent", Some("dot")), refused, ("sent", Some("dot"))]
+        );
+        assert_eq!(bench.begun(), begun(&[(1, false), (2, true), (3, false)]));
+    }
+
+    #[tokio::test]
+    async fn messages_of_other_settings_do_not_follow_over_the_same_connection() {
+        let bench = bench(&[&[Does::Accept], &[Does::Accept]]);
+        let mut second = assignment(2);
+        second.plan = plan(json!({"revision": 2}));
+        bench.carry_all([assignment(1), second]).await;
+        assert_eq!(bench.begun(), begun(&[(1, false), (2, false)]));
+        assert_eq!(bench.connections_left(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_carried_enough_is_followed_by_another() {
+        let bench = bench(&[&[Does::Accept, Does::Accept], &[Does::Accept]]);
+        let two = plan(json!({"messages_per_connection": 2}));
+        let assignments = (1..=3).map(|pos| Assignment {
+            plan: two.clone(),
+            ..assignment(pos)
+        });
+        bench.carry_all(assignments).await;
+        assert_eq!(bench.begun(), begun(&[(1, false), (2, true), (3, false)]));
+    }
+
+    #[tokio::test]
+    async fn who_cannot_be_reached_is_given_back_unattempted_and_so_are_those_behind() {
         let bench = bench(&[]);
-        let end = bench.carry(assignment(7)).await;
-        assert!(matches!(end, End::Unreached(recipient, _) if recipient.pos == 7));
+        let ends = bench.carry_all((1..=2).map(assignment)).await;
+        assert!(matches!(&ends[0], End::Unstarted(recipient) if recipient.pos == 2));
+        assert!(matches!(&ends[1], End::Unreached(recipient, _) if recipient.pos == 1));
     }
 
     #[tokio::test]
@@ -382,7 +637,7 @@ mod tests {
         let mut assignment = assignment(1);
         assignment.recipient.vars.clear();
         let end = bench.carry(assignment).await;
-        assert_eq!(outcome(end), ("failed", Some("render")));
+        assert_eq!(outcome(&end), ("failed", Some("render")));
         assert_eq!(bench.connections_left(), 1);
     }
 
@@ -407,9 +662,10 @@ mod tests {
                 tokio::time::sleep(Duration::from_secs(30)).await;
                 bench.hurry.send_replace(true);
             };
-            let (end, ()) = tokio::join!(bench.carry(assignment(1)), give_up);
-            assert_eq!(outcome(end), expected);
-            assert_eq!(bench.carrier.pool.set_ceiling(Uuid::nil(), None), 0);
+            let (ends, ()) = tokio::join!(bench.carry_all((1..=2).map(assignment)), give_up);
+            assert_eq!(outcome(&ends[0]), expected);
+            assert_eq!(outcome(&ends[1]), ("returned", None));
+            assert_eq!(bench.pool.set_ceiling(Uuid::nil(), None), 0);
         }
     }
 }

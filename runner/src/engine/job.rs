@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::crew::Crew;
 use super::plan::Plan;
 use super::tokens::Tokens;
 use crate::storage::LeaseKey;
@@ -19,6 +20,10 @@ pub struct Job {
     pub tokens: Tokens,
     /// Messages under way.
     pub in_flight: usize,
+    /// Those of them that wait for the end of another one, over whose connection they go.
+    pub behind: usize,
+    /// Who carries them.
+    pub crew: Arc<Crew>,
     /// Number of its message that was started last: of two jobs, the one that waits for longer comes first.
     pub served: u64,
     /// Since when there has been no lease.
@@ -41,6 +46,8 @@ impl Job {
             stopped: false,
             tokens: Tokens::default(),
             in_flight: 0,
+            behind: 0,
+            crew: Arc::default(),
             served: 0,
             idle_since: None,
             patience: None,
@@ -49,11 +56,17 @@ impl Job {
         }
     }
 
+    /// Connections that its messages need.
+    pub fn connections(&self) -> usize {
+        self.in_flight - self.behind
+    }
+
     /// How many positions of a lease may be open: what keeps the connections busy until the next answer, and no more,
     /// since all that is open is in doubt when the runner dies. Zero without a plan.
     pub fn depth(&self) -> usize {
         (self.plan.as_ref()).map_or(0, |plan| {
-            (2 * plan.concurrency + self.pace).min(plan.window)
+            let each = if plan.announces() { 3 } else { 2 };
+            (each * plan.concurrency + self.pace).min(plan.window)
         })
     }
 }

@@ -2,6 +2,7 @@
 //! them. This task waits for nothing but events.
 
 mod carry;
+mod crew;
 mod job;
 mod lease;
 mod memory;
@@ -427,17 +428,25 @@ impl Engine {
                     .await?;
                 Ok(Event::Told(id, report, true))
             }),
-            Action::Start { flight, assignment } => {
-                let carrier = Carrier {
-                    pool: self.pool.clone(),
-                    fences: self.fences.clone(),
-                    hurry: self.hurry.subscribe(),
-                    events: self.events.clone(),
-                };
-                self.tasks.spawn(async move {
-                    carrier.run(flight, assignment).await;
-                    Done::Silent
-                });
+            Action::Start {
+                flight,
+                assignment,
+                crew,
+                carriers,
+            } => {
+                if crew.add(flight, assignment, carriers) {
+                    let carrier = Carrier {
+                        crew,
+                        pool: self.pool.clone(),
+                        fences: self.fences.clone(),
+                        hurry: self.hurry.subscribe(),
+                        events: self.events.clone(),
+                    };
+                    self.tasks.spawn(async move {
+                        carrier.run().await;
+                        Done::Silent
+                    });
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::smtp::Mail;
-use crate::storage::{self, IntegrationSpec, JobSpec, LinksSpec, MessageSpec};
+use crate::storage::{self, IntegrationSpec, JobSpec, LinksSpec, MessageSpec, Pipelining};
 
 pub struct Plan {
     pub relay: Arc<IntegrationSpec>,
@@ -39,6 +39,11 @@ impl Plan {
             job_id: job.id,
             letter: Letter::of_job(job),
         })
+    }
+
+    /// Whether messages may wait behind others, to be begun with their end.
+    pub fn announces(&self) -> bool {
+        self.relay.pipelining == Pipelining::Messages
     }
 
     /// The message for one recipient: the same bytes in every attempt. The error is for `attempt.detail`.

@@ -24,7 +24,7 @@ pub struct Relay {
     pub dialing: Dialing,
     pub connections: Connections,
     pub news: News,
-    /// Messages under way.
+    /// Messages under way, each over a connection of its own.
     pub in_flight: usize,
     /// Connections that belong to no job: those of test mails.
     pub guests: usize,
@@ -38,6 +38,11 @@ impl Relay {
     /// Whether one more message may be under way.
     pub fn has_room(&self) -> bool {
         self.in_flight + self.guests < self.connections.ceiling()
+    }
+
+    /// Whether there are no more connections than there may be.
+    pub fn fits(&self) -> bool {
+        self.in_flight + self.guests <= self.connections.ceiling()
     }
 
     /// Whether one more message could be begun now: over an idle connection, or over one that may be opened.

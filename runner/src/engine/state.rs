@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::carry::{Assignment, End};
+use super::crew::Crew;
 use super::job::Job;
 use super::lease::Lease;
 use super::memory::Memory;
@@ -117,9 +118,12 @@ pub enum Action {
         integration_id: Uuid,
         report: Arc<RelayReport>,
     },
+    /// The message is added to those that the job's carriers take; there are to be so many of these.
     Start {
         flight: FlightNo,
         assignment: Assignment,
+        crew: Arc<Crew>,
+        carriers: usize,
     },
 }
 
@@ -545,14 +549,18 @@ impl State {
             return;
         };
         let relay = self.relays.entry(flight.relay).or_default();
-        relay.in_flight -= 1;
         relay.idle = idle;
         if flight.dials {
             relay.dialing.ended();
         }
+        let mut frees_connection = true;
         if let Some(job) = self.jobs.get_mut(&flight.job_no) {
             job.in_flight -= 1;
+            // Its connection goes on with one that waited behind.
+            frees_connection = job.behind == 0;
+            job.behind = job.behind.saturating_sub(1);
         }
+        relay.in_flight -= usize::from(frees_connection);
         match end {
             End::Fact(fact) => {
                 if let Some(lease) = self.leases.get_mut(&key) {

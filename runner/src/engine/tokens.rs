@@ -80,9 +80,14 @@ impl Tokens {
         std::mem::take(&mut self.unused)
     }
 
+    /// Whether no token has to wait for its moment.
+    pub fn are_unlimited(&self, now: Instant) -> bool {
+        self.unlimited_until.is_some_and(|until| now < until)
+    }
+
     /// When the next token is usable; `None` without a grant.
     pub fn next_at(&mut self, now: Instant) -> Option<Instant> {
-        if self.unlimited_until.is_some_and(|until| now < until) {
+        if self.are_unlimited(now) {
             return Some(now);
         }
         let earliest = self.pace.map_or(now, |pace| pace.max(now));
@@ -103,7 +108,7 @@ impl Tokens {
         let Some(at) = self.next_at(now).filter(|&at| at <= now) else {
             return false;
         };
-        if self.unlimited_until.is_none_or(|until| now >= until)
+        if !self.are_unlimited(now)
             && let Some(paced) = self.granted.front_mut()
         {
             paced.left -= 1;

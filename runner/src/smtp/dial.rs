@@ -63,7 +63,12 @@ impl Dialer for NetDialer {
             call.log_in(&mut wire, &abilities, username, &password)
                 .await?;
         }
-        Ok(Box::new(Session::new(wire, abilities, call.limits)))
+        Ok(Box::new(Session::new(
+            wire,
+            abilities,
+            call.limits,
+            relay.pipelining,
+        )))
     }
 }
 
@@ -225,7 +230,7 @@ impl Call<'_> {
         match handshake.await {
             Ok((stream, line)) => {
                 self.trace.done(Phase::Tls, line);
-                Ok(Wire::new(stream))
+                Ok(Wire::encrypted(stream))
             }
             Err(TlsError { reason, fault }) => Err(DialError {
                 phase: Phase::Tls,

@@ -20,7 +20,7 @@ use message::reply::{Answer, Phase};
 use message::verdict::{Judgement, Rules, Verdict};
 
 pub use dial::NetDialer;
-pub use pool::{Carried, Guest, Pool};
+pub use pool::{Begun, Carried, Connection, Guest, Pool};
 
 use crate::fence::{Fences, Gate};
 use crate::storage::IntegrationSpec;
@@ -156,11 +156,31 @@ pub trait Dialer: Send + Sync {
     ) -> Result<Box<dyn Relay>, DialError>;
 }
 
-/// An open connection to a relay, ready for a message.
+/// A message that is to be the next over a connection.
+pub type Next<'a> = (&'a Mail, &'a Permit);
+
+/// An open connection to a relay, ready for a message. When a future of it is dropped before it ends, the connection cannot be
+/// used again.
 #[async_trait]
 pub trait Relay: Send {
-    /// Runs one mail transaction. When the future is dropped before it ends, the connection cannot be used again.
-    async fn send(&mut self, mail: &Mail, permit: &Permit) -> Sent;
+    /// Opens a mail transaction: sender and recipient, until the relay waits for the message. The error is how it ended before.
+    async fn begin(&mut self, mail: &Mail, permit: &Permit) -> Result<(), Sent>;
+
+    /// Hands over the message of the transaction that was begun. The envelope of `next` goes with the final dot (RFC 2920
+    /// section 3.1), if it may start then; whether it did or not, `next` is begun next where the connection is healthy, or
+    /// over another one.
+    async fn finish(&mut self, mail: &Mail, permit: &Permit, next: Option<Next<'_>>) -> Sent;
+
+    /// One whole transaction.
+    async fn send(&mut self, mail: &Mail, permit: &Permit) -> Sent {
+        match self.begin(mail, permit).await {
+            Ok(()) => self.finish(mail, permit, None).await,
+            Err(sent) => sent,
+        }
+    }
+
+    /// Whether the envelope of the next message may go with the final dot of one.
+    fn announces(&self) -> bool;
 
     /// Whether nothing has happened that forbids another message over this connection.
     fn is_healthy(&self) -> bool;

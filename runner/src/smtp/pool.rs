@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{DialError, Dialer, Mail, Permit, Relay, Sent, Trace, seconds};
+use super::{DialError, Dialer, Mail, Next, Permit, Relay, Sent, Trace, seconds};
 use crate::storage::IntegrationSpec;
 
 /// An idle connection is closed after this time.
@@ -18,6 +18,12 @@ const IDLE: Duration = Duration::from_secs(30);
 pub struct Pool {
     dialer: Arc<dyn Dialer>,
     relays: Arc<Relays>,
+}
+
+/// Whether the relay waits for a message.
+pub enum Begun {
+    Yes(Connection),
+    No(Carried),
 }
 
 /// What became of a message, and over which connection.
@@ -36,56 +42,64 @@ impl Pool {
         }
     }
 
-    /// Sends over an idle connection, or over a new one. A connection that died while it was idle has attempted nobody:
-    /// it is replaced at once. Waits where the ceiling is reached. `dialed` hears of each connection that is opened.
+    /// Begins a message over an idle connection, or over a new one. A connection that died while it was idle has attempted
+    /// nobody: it is replaced at once. Waits where the ceiling is reached. `dialed` hears of each connection that is opened.
     ///
     /// When the future is dropped before it ends, its connection is closed.
-    pub async fn carry(
+    pub async fn begin(
         &self,
         mail: &Mail,
         relay: &Arc<IntegrationSpec>,
         permit: &Permit,
         dialed: impl Fn() + Send,
-    ) -> Result<Carried, DialError> {
+    ) -> Result<Begun, DialError> {
         let slot = loop {
             match self.relays.enter(relay).await {
-                Entered::Idle(connection) => {
-                    let carried = self.send(connection, mail, permit).await;
-                    if !matches!(carried.sent, Sent::DeadIdle(_)) {
-                        return Ok(carried);
+                Entered::Idle(mut connection) => match connection.begin(mail, permit).await {
+                    Ok(()) => return Ok(Begun::Yes(connection)),
+                    Err(carried) if matches!(carried.sent, Sent::DeadIdle(_)) => {}
+                    Err(carried) => {
+                        self.park(connection);
+                        return Ok(Begun::No(carried));
                     }
-                }
+                },
                 Entered::New(slot) => break slot,
             }
         };
         if !permit.may_start() {
-            return Ok(Carried {
+            return Ok(Begun::No(Carried {
                 sent: Sent::NotStarted,
                 before: 0,
-            });
+            }));
         }
         let connection = self.dialer.dial(relay, &mut Trace::default()).await?;
         dialed();
-        let connection = Connection {
+        let mut connection = Connection {
             relay: connection,
             spec: relay.clone(),
             opened: Instant::now(),
             messages: 0,
             slot,
         };
-        Ok(self.send(connection, mail, permit).await)
+        Ok(match connection.begin(mail, permit).await {
+            Ok(()) => Begun::Yes(connection),
+            Err(carried) => {
+                self.park(connection);
+                Begun::No(carried)
+            }
+        })
     }
 
-    async fn send(&self, mut connection: Connection, mail: &Mail, permit: &Permit) -> Carried {
-        let before = connection.messages;
-        let sent = connection.relay.send(mail, permit).await;
-        if sent != Sent::NotStarted {
-            connection.messages += 1;
-        }
-        if !matches!(sent, Sent::DeadIdle(_)) {
-            self.relays.park(connection);
-        }
-        Carried { sent, before }
+    /// Whether the next message may go over this connection without waiting for the end of the one that is begun.
+    pub fn may_announce(&self, connection: &Connection) -> bool {
+        connection.relay.announces()
+            && (self.relays.lock().get(&connection.spec.id))
+                .is_some_and(|entry| entry.lets_go_on(connection))
+    }
+
+    /// Keeps the connection for another message, or closes it.
+    pub fn park(&self, connection: Connection) {
+        self.relays.park(connection);
     }
 
     /// The right to one connection that the pool does not lead; waits where the ceiling is reached.
@@ -153,7 +167,8 @@ impl Pool {
 /// See [`Pool::guest`]. Ends when it is dropped, so drop it after the connection.
 pub struct Guest(#[expect(dead_code, reason = "held, not read")] Slot);
 
-struct Connection {
+/// An open connection of the pool.
+pub struct Connection {
     relay: Box<dyn Relay>,
     spec: Arc<IntegrationSpec>,
     opened: Instant,
@@ -163,6 +178,30 @@ struct Connection {
 }
 
 impl Connection {
+    /// See [`Relay::begin`].
+    pub async fn begin(&mut self, mail: &Mail, permit: &Permit) -> Result<(), Carried> {
+        let before = self.messages;
+        let begun = self.relay.begin(mail, permit).await;
+        self.messages += u32::from(begun != Err(Sent::NotStarted));
+        begun.map_err(|sent| Carried { sent, before })
+    }
+
+    /// See [`Relay::finish`].
+    pub async fn finish(
+        &mut self,
+        mail: &Mail,
+        permit: &Permit,
+        next: Option<Next<'_>>,
+    ) -> Carried {
+        let sent = self.relay.finish(mail, permit, next).await;
+        let before = self.messages.saturating_sub(1);
+        Carried { sent, before }
+    }
+
+    pub fn is_healthy(&self) -> bool {
+        self.relay.is_healthy()
+    }
+
     async fn close(mut self) {
         self.relay.quit().await;
         let Connection { relay, slot, .. } = self;
@@ -229,6 +268,13 @@ impl Entry {
     fn is_full(&self) -> bool {
         self.ceiling.is_some_and(|ceiling| self.open >= ceiling)
     }
+
+    /// Whether the connection may carry another message after the present one.
+    fn lets_go_on(&self, connection: &Connection) -> bool {
+        let over = self.ceiling.is_some_and(|ceiling| self.open > ceiling);
+        let limit = self.messages.min(connection.spec.messages_per_connection);
+        !over && connection.messages < limit && !connection.is_old()
+    }
 }
 
 impl Relays {
@@ -258,16 +304,13 @@ impl Relays {
         found
     }
 
-    /// Keeps the connection for another message, or closes it.
     fn park(&self, connection: Connection) {
         let mut relays = self.lock();
         let entry = relays.entry(connection.spec.id).or_default();
-        let over = entry.ceiling.is_some_and(|ceiling| entry.open > ceiling);
-        let limit = entry.messages.min(connection.spec.messages_per_connection);
         if !connection.relay.is_healthy() {
             drop(relays);
             drop(connection);
-        } else if over || connection.messages >= limit || connection.is_old() {
+        } else if !entry.lets_go_on(&connection) {
             drop(relays);
             tokio::spawn(connection.close());
         } else {
@@ -329,7 +372,8 @@ impl Relays {
 }
 
 impl Connection {
-    fn may_serve(&self, relay: &IntegrationSpec) -> bool {
+    /// Whether it was made with these settings, and is not too old.
+    pub fn may_serve(&self, relay: &IntegrationSpec) -> bool {
         self.spec.has_same_settings(relay) && !self.is_old()
     }
 
@@ -386,13 +430,21 @@ mod tests {
 
     #[async_trait]
     impl Relay for Line {
-        async fn send(&mut self, _: &Mail, _: &Permit) -> Sent {
+        async fn begin(&mut self, _: &Mail, _: &Permit) -> Result<(), Sent> {
+            Ok(())
+        }
+
+        async fn finish(&mut self, _: &Mail, _: &Permit, _: Option<Next<'_>>) -> Sent {
             sleep(Duration::from_secs(1)).await;
             Sent::Ended {
                 phase: Phase::Dot,
                 answer: Some(Answer::parse(250, "2.0.0 ok")),
                 lost: None,
             }
+        }
+
+        fn announces(&self) -> bool {
+            false
         }
 
         fn is_healthy(&self) -> bool {
@@ -411,8 +463,9 @@ mod tests {
     }
 
     async fn carry(pool: &Pool, spec: &Arc<IntegrationSpec>) -> Carried {
-        let (mail, permit) = (mail("ana"), permit());
-        pool.carry(&mail, spec, &permit, || {}).await.unwrap()
+        crate::smtp::tests::carry(pool, &mail("ana"), spec, &permit())
+            .await
+            .unwrap()
     }
 
     impl Bench {

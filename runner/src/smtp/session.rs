@@ -8,9 +8,9 @@ use lettre::transport::smtp::extension::MailParameter;
 use message::reply::{Answer, Phase};
 use tokio::time::Instant;
 
-use super::wire::{Lost, Wire};
-use super::{Mail, Permit, Relay, Sent, seconds};
-use crate::storage::IntegrationSpec;
+use super::wire::{Lost, Unwritten, Wire};
+use super::{Mail, Next, Permit, Relay, Sent, seconds};
+use crate::storage::{IntegrationSpec, Pipelining};
 
 const QUIT: Duration = Duration::from_secs(2);
 /// A connection that was idle for longer is asked first whether it lives.
@@ -79,6 +79,7 @@ pub struct Session {
     wire: Wire,
     abilities: Abilities,
     limits: Limits,
+    pipelining: Pipelining,
     /// False while a transaction runs, and for ever after a timeout, an I/O error or a reply that cannot be read: a
     /// late reply would be taken for that of the next command.
     healthy: bool,
@@ -87,6 +88,8 @@ pub struct Session {
     /// A refused transaction has to be reset before the next; not on a fresh connection, where some servers take it
     /// for junk.
     reset: bool,
+    /// MAIL, RCPT and DATA of the next message are written; their replies are still to be read.
+    announced: bool,
 }
 
 /// The replies to MAIL, RCPT and DATA; no later one than the first that ended the transaction.
@@ -99,14 +102,21 @@ enum Opened {
 }
 
 impl Session {
-    pub fn new(wire: Wire, abilities: Abilities, limits: Limits) -> Session {
+    pub fn new(
+        wire: Wire,
+        abilities: Abilities,
+        limits: Limits,
+        pipelining: Pipelining,
+    ) -> Session {
         Session {
             wire,
             abilities,
             limits,
+            pipelining,
             healthy: true,
             used: None,
             reset: false,
+            announced: false,
         }
     }
 
@@ -132,24 +142,27 @@ impl Session {
         Ok(())
     }
 
-    fn mail_command(&self, mail: &Mail) -> String {
+    /// MAIL, RCPT and DATA.
+    fn envelope(&self, mail: &Mail) -> [String; 3] {
         let size = MailParameter::Size(mail.content.len());
         let parameters = if self.abilities.size {
             vec![size]
         } else {
             vec![]
         };
-        MailCommand::new(Some(mail.from.clone()), parameters).to_string()
+        [
+            MailCommand::new(Some(mail.from.clone()), parameters).to_string(),
+            Rcpt::new(mail.to.clone(), vec![]).to_string(),
+            Data.to_string(),
+        ]
     }
 
     async fn open(&mut self, mail: &Mail) -> Opened {
-        let from = self.mail_command(mail);
-        let to = Rcpt::new(mail.to.clone(), vec![]).to_string();
-        let data = Data.to_string();
-        if self.abilities.pipelining {
-            self.open_at_once(format!("{from}{to}{data}")).await
+        let envelope = self.envelope(mail);
+        if self.abilities.pipelining && self.pipelining != Pipelining::Off {
+            self.open_at_once(envelope.concat()).await
         } else {
-            self.open_step_by_step([from, to, data]).await
+            self.open_step_by_step(envelope).await
         }
     }
 
@@ -164,12 +177,18 @@ impl Session {
         Opened::Yes
     }
 
-    /// MAIL, RCPT and DATA in one packet. Each reply is read, or the next would be taken for another's.
+    /// MAIL, RCPT and DATA in one packet.
     async fn open_at_once(&mut self, commands: String) -> Opened {
         let limit = self.limits.command;
-        if let Err(lost) = self.wire.write(commands.as_bytes(), limit).await {
-            return self.refused(Phase::Mail, Err(lost));
+        match self.wire.write(commands.as_bytes(), limit).await {
+            Ok(()) => self.opened().await,
+            Err(lost) => self.refused(Phase::Mail, Err(lost)),
         }
+    }
+
+    /// What came of MAIL, RCPT and DATA, all written. Each reply is read, or the next would be taken for another's.
+    async fn opened(&mut self) -> Opened {
+        let limit = self.limits.command;
         let from = self.wire.reply(limit).await;
         if from.is_err() {
             return self.refused(Phase::Mail, from);
@@ -239,31 +258,43 @@ impl Session {
         self.healthy = !matches!(answer.code, 421 | 503);
     }
 
-    /// The message without its final dot.
-    async fn write_body(&mut self, content: &[u8]) -> Result<(), Lost> {
-        let stuffed = stuffed(content);
-        for block in stuffed.chunks(BLOCK) {
-            self.wire.write(block, self.limits.body).await?;
-        }
-        Ok(())
-    }
-
-    async fn hand_over(&mut self, mail: &Mail, permit: &Permit) -> Sent {
-        if let Err(Lost(how)) = self.write_body(&mail.content).await {
-            // A relay that refuses in the middle says so before it closes.
-            return match self.wire.reply(self.limits.command).await {
-                Ok(answer) if answer.code >= 400 => ended(Phase::Body, answer),
-                _ => lost(Phase::Body, how),
-            };
-        }
-        if !permit.may_finish() {
-            return Sent::Withheld;
-        }
-        let answer = match self.wire.write(b".\r\n", self.limits.dot).await {
-            Ok(()) => self.wire.reply(self.limits.dot).await,
-            Err(lost) => Err(lost),
+    /// The message, its final dot and, where there is a `next`, the envelope of that. Without a buffer between us and the system it is one
+    /// write, which is a third of the work that the relay and we have with a short mail.
+    async fn hand_over(&mut self, mail: &Mail, permit: &Permit, next: Option<Next<'_>>) -> Sent {
+        let mut bytes = stuffed(&mail.content);
+        let ahead = match self.wire.buffers() {
+            // The dot leaves when it is allowed, not when a buffer is emptied.
+            true => bytes.len(),
+            false => bytes.len() - bytes.len() % BLOCK,
         };
-        match answer {
+        for block in bytes[..ahead].chunks(BLOCK) {
+            if let Err(Lost(how)) = self.wire.write(block, self.limits.body).await {
+                return self.cut_off(how).await;
+            }
+        }
+        bytes.drain(..ahead);
+        bytes.extend_from_slice(b".\r\n");
+        let dot = bytes.len();
+        if let Some((mail, _)) = next {
+            for command in self.envelope(mail) {
+                bytes.extend_from_slice(command.as_bytes());
+            }
+        }
+        let bound = |written| match next {
+            _ if written < dot && !permit.may_finish() => None,
+            Some((_, permit)) if written > dot || permit.may_start() => Some(bytes.len()),
+            _ => Some(dot),
+        };
+        match (self.wire.write_within(&bytes, bound, self.limits.body)).await {
+            Ok(written) => self.announced = written > dot,
+            Err(Unwritten::Forbidden) => return Sent::Withheld,
+            Err(Unwritten::Lost {
+                how: Lost(how),
+                written,
+            }) if written < dot => return self.cut_off(how).await,
+            Err(Unwritten::Lost { how: Lost(how), .. }) => return lost(Phase::Dot, how),
+        }
+        match self.wire.reply(self.limits.dot).await {
             Ok(answer) if answer.code / 100 == 3 => {
                 let how = format!("{} {} in reply to the final dot", answer.code, answer.text);
                 lost(Phase::Dot, how)
@@ -275,22 +306,34 @@ impl Session {
             Err(Lost(how)) => lost(Phase::Dot, how),
         }
     }
+
+    /// The message was not written to its end. A relay that refuses in the middle says so before it closes.
+    async fn cut_off(&mut self, how: String) -> Sent {
+        match self.wire.reply(self.limits.command).await {
+            Ok(answer) if answer.code >= 400 => ended(Phase::Body, answer),
+            _ => lost(Phase::Body, how),
+        }
+    }
 }
 
 #[async_trait]
 impl Relay for Session {
-    async fn send(&mut self, mail: &Mail, permit: &Permit) -> Sent {
+    async fn begin(&mut self, mail: &Mail, permit: &Permit) -> Result<(), Sent> {
         // True again only where the relay and we agree: a future dropped in between leaves the connection unusable.
         self.healthy = false;
-        if let Err(Lost(how)) = self.wake().await {
-            return Sent::DeadIdle(how);
-        }
-        if !permit.may_start() {
-            self.healthy = true;
-            return Sent::NotStarted;
-        }
         let reused = self.used.is_some();
-        let mut opened = self.open(mail).await;
+        let mut opened = if std::mem::take(&mut self.announced) {
+            self.opened().await
+        } else {
+            if let Err(Lost(how)) = self.wake().await {
+                return Err(Sent::DeadIdle(how));
+            }
+            if !permit.may_start() {
+                self.healthy = true;
+                return Err(Sent::NotStarted);
+            }
+            self.open(mail).await
+        };
         if let Opened::Parameter(_) = opened {
             self.abilities.size = false;
             self.healthy = false;
@@ -301,7 +344,7 @@ impl Relay for Session {
             };
         }
         let sent = match opened {
-            Opened::Yes => self.hand_over(mail, permit).await,
+            Opened::Yes => return Ok(()),
             Opened::Parameter(answer) => ended(Phase::Mail, answer),
             Opened::No(Sent::Ended {
                 phase: Phase::Mail,
@@ -311,7 +354,17 @@ impl Relay for Session {
             Opened::No(sent) => sent,
         };
         self.used = Some(Instant::now());
+        Err(sent)
+    }
+
+    async fn finish(&mut self, mail: &Mail, permit: &Permit, next: Option<Next<'_>>) -> Sent {
+        let sent = self.hand_over(mail, permit, next).await;
+        self.used = Some(Instant::now());
         sent
+    }
+
+    fn announces(&self) -> bool {
+        self.abilities.pipelining && self.pipelining == Pipelining::Messages
     }
 
     fn is_healthy(&self) -> bool {

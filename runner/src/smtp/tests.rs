@@ -29,7 +29,7 @@ pub fn spec_with(port: u16, settings: serde_json::Value) -> IntegrationSpec {
         "id": uuid::Uuid::nil(), "name": "relay", "revision": 1, "host": "127.0.0.1", "port": port,
         "secure": false, "tls": "auto", "username": null, "password": null,
         "address_family": "ipv4", "ca_file": null, "messages_per_connection": 100,
-        "connection_age_s": 300,
+        "connection_age_s": 300, "pipelining": "messages",
         "timeouts": {"connect_s": 30, "greeting_s": 60, "command_s": 60, "body_s": 180, "dot_s": 600},
         "from_email": "team@example.org", "from_name": null, "reply_to": null, "headers": {},
         "rules": []
@@ -65,6 +65,23 @@ pub fn mail(local_part: &str) -> Mail {
 pub fn permit() -> Permit {
     let fence = Fence::new(Duration::from_secs(20), Duration::ZERO, || Duration::ZERO);
     Permit::new(Arc::default(), Fences::without_news(fence))
+}
+
+/// One message, from its first command to what became of it.
+pub async fn carry(
+    pool: &Pool,
+    mail: &Mail,
+    relay: &Arc<IntegrationSpec>,
+    permit: &Permit,
+) -> Result<Carried, DialError> {
+    Ok(match pool.begin(mail, relay, permit, || {}).await? {
+        Begun::Yes(mut connection) => {
+            let carried = connection.finish(mail, permit, None).await;
+            pool.park(connection);
+            carried
+        }
+        Begun::No(carried) => carried,
+    })
 }
 
 fn ended(sent: Sent) -> (Phase, Option<u16>) {
@@ -313,6 +330,162 @@ async fn each_fault_is_told_in_its_phase_and_the_connection_kept_or_not() {
     }
 }
 
+/// Sends the first, and begins the second with its end.
+async fn announce(
+    relay: &mut dyn Relay,
+    first: &Mail,
+    second: &Mail,
+    permit: &Permit,
+) -> (Sent, Result<(), Sent>) {
+    relay.begin(first, permit).await.unwrap();
+    let sent = relay.finish(first, permit, Some((second, permit))).await;
+    let begun = match relay.is_healthy() {
+        true => relay.begin(second, permit).await,
+        false => Err(Sent::NotStarted),
+    };
+    (sent, begun)
+}
+
+#[tokio::test]
+async fn each_fault_of_an_announced_message_is_told_as_if_it_had_not_been_announced() {
+    let impatient = serde_json::json!({
+        "timeouts": {"connect_s": 5, "greeting_s": 5, "command_s": 0.4, "body_s": 5, "dot_s": 0.4}
+    });
+    for Case {
+        fault,
+        phase,
+        code,
+        kept,
+    } in cases()
+    {
+        let name = format!("{fault:?}");
+        let catcher = catcher([Rule::for_local_part("ana", fault).first(1)]).await;
+        let mut relay = dial_with(&catcher, impatient.clone()).await.unwrap();
+        let permit = permit();
+        // The sender's name, too, so that faults at MAIL are this message's.
+        let ana = Mail {
+            from: "ana@example.org".parse().unwrap(),
+            ..if phase == Phase::Body {
+                large()
+            } else {
+                mail("ana")
+            }
+        };
+        let (sent, begun) = announce(&mut *relay, &mail("zoe"), &ana, &permit).await;
+        assert_eq!(ended(sent), (Phase::Dot, Some(250)), "before {name}");
+        let sent = match begun {
+            Ok(()) => relay.finish(&ana, &permit, None).await,
+            Err(sent) => sent,
+        };
+        // A connection that is lost before anything was answered has attempted nobody.
+        match (phase, code) {
+            (Phase::Mail, None) => assert!(matches!(sent, Sent::DeadIdle(_)), "{name}: {sent:?}"),
+            _ => assert_eq!(ended(sent), (phase, code), "{name}"),
+        }
+        assert_eq!(relay.is_healthy(), kept, "{name}");
+        if kept {
+            let sent = relay.send(&mail("bob"), &permit).await;
+            assert_eq!(ended(sent), (Phase::Dot, Some(250)), "after {name}");
+            let bob = catcher.accepted().pop().unwrap();
+            assert_eq!(bob.recipient, "bob@example.com", "after {name}");
+            assert!(
+                bob.mail.unwrap().starts_with(&mail("bob").content),
+                "after {name}"
+            );
+        }
+        assert_eq!(catcher.connection_count(), 1, "{name}");
+        drop(relay);
+        catcher.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_happens_at_the_dot_does_not_reach_the_message_that_was_announced_with_it() {
+    let say = |code, text: &str| Fault::Reply(Stage::Dot, Reply::new(code, text));
+    for (fault, code, goes_on) in [
+        (say(554, "5.7.1 spam"), Some(554), true),
+        (say(452, "4.2.2 full"), Some(452), true),
+        (say(421, "4.3.2 bye"), Some(421), false),
+        (Fault::Drop(Stage::Dot), None, false),
+        (Fault::DropAtDot { accepted: true }, None, false),
+    ] {
+        let name = format!("{fault:?}");
+        let catcher = catcher([Rule::for_local_part("ana", fault)]).await;
+        let mut relay = dial(&catcher).await;
+        let permit = permit();
+        let (sent, begun) = announce(&mut *relay, &mail("ana"), &mail("bob"), &permit).await;
+        assert_eq!(ended(sent), (Phase::Dot, code), "{name}");
+        assert_eq!(begun.is_ok(), goes_on, "{name}");
+        if goes_on {
+            let sent = relay.finish(&mail("bob"), &permit, None).await;
+            assert_eq!(ended(sent), (Phase::Dot, Some(250)), "{name}");
+        }
+        drop(relay);
+        let for_bob = |mail: &mail_catcher::Accepted| mail.recipient == "bob@example.com";
+        let bodies: Vec<_> = (catcher.stop().await.into_iter())
+            .filter(for_bob)
+            .map(|accepted| accepted.mail.unwrap().starts_with(&mail("bob").content))
+            .collect();
+        assert_eq!(bodies, Vec::from_iter(goes_on.then_some(true)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_announced_with_the_end_of_one_of_any_size() {
+    let catcher = catcher([]).await;
+    let mut relay = dial(&catcher).await;
+    let permit = permit();
+    for first in [mail("ana"), large()] {
+        let (sent, begun) = announce(&mut *relay, &first, &mail("bob"), &permit).await;
+        assert_eq!((ended(sent), begun), ((Phase::Dot, Some(250)), Ok(())));
+        let sent = relay.finish(&mail("bob"), &permit, None).await;
+        assert_eq!(ended(sent), (Phase::Dot, Some(250)));
+    }
+    let accepted = catcher.accepted();
+    let sizes: Vec<_> = (accepted.iter())
+        .map(|accepted| accepted.mail.as_ref().unwrap().len())
+        .collect();
+    assert_eq!(
+        (sizes[0], sizes[2]),
+        (mail("ana").content.len(), large().content.len())
+    );
+    assert_eq!(sizes[1], mail("bob").content.len());
+}
+
+#[tokio::test]
+async fn a_closed_gate_announces_nothing_and_what_is_in_flight_ends() {
+    let catcher = catcher([]).await;
+    let mut relay = dial(&catcher).await;
+    let (ana, bob) = (permit(), permit());
+    relay.begin(&mail("ana"), &ana).await.unwrap();
+    bob.gate.close();
+    let sent = relay
+        .finish(&mail("ana"), &ana, Some((&mail("bob"), &bob)))
+        .await;
+    assert_eq!(ended(sent), (Phase::Dot, Some(250)));
+    assert_eq!(relay.begin(&mail("bob"), &bob).await, Err(Sent::NotStarted));
+    assert_eq!(catcher.mail_from_count(), 1);
+}
+
+#[tokio::test]
+async fn messages_are_announced_where_the_relay_and_its_settings_allow_it() {
+    for (offered, setting, announced) in [
+        (true, "messages", true),
+        (true, "commands", false),
+        (true, "off", false),
+        (false, "messages", false),
+    ] {
+        let config = Config {
+            pipelining: offered,
+            ..Config::default()
+        };
+        let catcher = catcher_with([], config).await;
+        let setting = serde_json::json!({"pipelining": setting});
+        let relay = dial_with(&catcher, setting).await.unwrap();
+        assert_eq!(relay.announces(), announced);
+    }
+}
+
 /// Too large for the buffers between us: what happens in its middle is seen there.
 fn large() -> Mail {
     Mail {
@@ -479,6 +652,22 @@ fn trouble(seed: u64) -> Vec<Rule> {
         .collect()
 }
 
+/// `None` = nobody was attempted, the connection is gone.
+async fn begin_announced(
+    pool: &Pool,
+    mut connection: Connection,
+    mail: &Mail,
+    permit: &Permit,
+) -> Option<Result<Connection, Carried>> {
+    match connection.begin(mail, permit).await {
+        Ok(()) => Some(Ok(connection)),
+        Err(carried) => {
+            pool.park(connection);
+            (!matches!(carried.sent, Sent::DeadIdle(_))).then_some(Err(carried))
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_body_reaches_exactly_the_recipient_it_names_whatever_is_late_or_given_up() {
     const MAILS: u64 = 10_000;
@@ -496,23 +685,49 @@ async fn every_body_reaches_exactly_the_recipient_it_names_whatever_is_late_or_g
         senders.spawn(async move {
             let mut random = fastrand::Rng::with_seed(seed + sender);
             let mut ended = Vec::new();
+            // The sender's name, too, so that faults at MAIL can be chosen.
+            let mail = |number: u64| Mail {
+                from: format!("r{number}@example.org").parse().unwrap(),
+                ..mail(&format!("r{number}"))
+            };
+            let mut announced = None;
             for number in (sender..MAILS).step_by(10) {
-                // The sender's name, too, so that faults at MAIL can be chosen.
-                let mail = Mail {
-                    from: format!("r{number}@example.org").parse().unwrap(),
-                    ..mail(&format!("r{number}"))
-                };
-                let permit = permit();
+                let (permit, next_permit) = (permit(), permit());
+                let (this, next) = (mail(number), mail(number + 10));
                 let patience = match random.u32(..20) {
                     0 => Duration::from_micros(random.u64(..4000)),
                     _ => Duration::from_secs(10),
                 };
-                let carried = pool.carry(&mail, &spec, &permit, || {});
-                let carried = tokio::time::timeout(patience, carried).await;
-                let sent = carried
-                    .ok()
-                    .and_then(Result::ok)
-                    .map(|carried| carried.sent);
+                let open = announced.take();
+                let carried = async {
+                    let begun = match open {
+                        Some(connection) => {
+                            begin_announced(&pool, connection, &this, &permit).await
+                        }
+                        None => None,
+                    };
+                    let mut connection = match begun {
+                        Some(Ok(connection)) => connection,
+                        Some(Err(carried)) => return Some((carried, None)),
+                        None => match pool.begin(&this, &spec, &permit, || {}).await.ok()? {
+                            Begun::Yes(connection) => connection,
+                            Begun::No(carried) => return Some((carried, None)),
+                        },
+                    };
+                    let may_announce = random.bool() && pool.may_announce(&connection);
+                    let next = may_announce.then_some((&next, &next_permit));
+                    let carried = connection.finish(&this, &permit, next).await;
+                    if may_announce && connection.is_healthy() {
+                        return Some((carried, Some(connection)));
+                    }
+                    pool.park(connection);
+                    Some((carried, None))
+                };
+                let carried = tokio::time::timeout(patience, carried).await.ok().flatten();
+                let sent = carried.map(|(carried, connection)| {
+                    announced = connection;
+                    carried.sent
+                });
                 ended.push((number, sent, permit.finishing()));
             }
             ended

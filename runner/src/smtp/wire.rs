@@ -4,6 +4,10 @@
 //! texts that are not UTF-8 are replies too (decision 13).
 
 use std::fmt;
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use message::reply::Answer;
@@ -31,10 +35,23 @@ impl Lost {
     }
 }
 
+/// A write that did not come to its end.
+#[derive(Debug)]
+pub enum Unwritten {
+    Lost {
+        how: Lost,
+        /// Bytes that the system took.
+        written: usize,
+    },
+    Forbidden,
+}
+
 pub struct Wire {
     stream: Box<dyn Stream>,
     /// Read, and not yet understood.
     input: Vec<u8>,
+    /// Between us and the system there is a buffer: what is written may leave later.
+    buffers: bool,
 }
 
 impl Wire {
@@ -42,7 +59,19 @@ impl Wire {
         Wire {
             stream,
             input: Vec::new(),
+            buffers: false,
         }
+    }
+
+    pub fn encrypted(stream: Box<dyn Stream>) -> Wire {
+        Wire {
+            buffers: true,
+            ..Wire::new(stream)
+        }
+    }
+
+    pub fn buffers(&self) -> bool {
+        self.buffers
     }
 
     pub async fn write(&mut self, bytes: &[u8], limit: Duration) -> Result<(), Lost> {
@@ -53,10 +82,50 @@ impl Wire {
         match timeout(limit, written).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(Lost::new(chain(&error))),
-            Err(_) => Err(Lost::new(format!(
-                "the relay did not read within {limit:?}"
-            ))),
+            Err(_) => Err(unread(limit)),
         }
+    }
+
+    /// Writes as many bytes as `bound` allows, which is asked, with the number of bytes written so far, at the moment of each
+    /// write: `None` = no more, and what was begun stays in pieces. Returns how many were written.
+    pub async fn write_within(
+        &mut self,
+        bytes: &[u8],
+        mut bound: impl FnMut(usize) -> Option<usize>,
+        limit: Duration,
+    ) -> Result<usize, Unwritten> {
+        let mut written = 0;
+        let stream = &mut self.stream;
+        let writing = async {
+            poll_fn::<std::io::Result<bool>, _>(|context| {
+                loop {
+                    let end = match bound(written) {
+                        None => return Poll::Ready(Ok(false)),
+                        Some(end) => end.min(bytes.len()),
+                    };
+                    if written >= end {
+                        return Poll::Ready(Ok(true));
+                    }
+                    let part = &bytes[written..end];
+                    match ready!(Pin::new(&mut *stream).poll_write(context, part))? {
+                        0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                        n => written += n,
+                    }
+                }
+            })
+            .await
+        };
+        let end = match timeout(limit, writing).await {
+            Ok(Ok(true)) => match timeout(limit, self.stream.flush()).await {
+                Ok(Ok(())) => return Ok(written),
+                Ok(Err(error)) => Lost::new(chain(&error)),
+                Err(_) => unread(limit),
+            },
+            Ok(Ok(false)) => return Err(Unwritten::Forbidden),
+            Ok(Err(error)) => Lost::new(chain(&error)),
+            Err(_) => unread(limit),
+        };
+        Err(Unwritten::Lost { how: end, written })
     }
 
     /// `command` with its line end.
@@ -153,6 +222,10 @@ impl Wire {
     pub fn into_stream(self) -> Option<Box<dyn Stream>> {
         self.input.is_empty().then_some(self.stream)
     }
+}
+
+fn unread(limit: Duration) -> Lost {
+    Lost::new(format!("the relay did not read within {limit:?}"))
 }
 
 struct Line<'a> {

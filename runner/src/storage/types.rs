@@ -193,6 +193,7 @@ pub struct IntegrationSpec {
     pub ca_file: Option<PathBuf>,
     pub messages_per_connection: u32,
     pub connection_age_s: f64,
+    pub pipelining: Pipelining,
     pub timeouts: Timeouts,
     pub from_email: String,
     pub from_name: Option<String>,
@@ -224,6 +225,17 @@ pub enum AddressFamily {
     Ipv4,
     /// IPv4 first, then IPv6.
     Auto,
+}
+
+/// What goes to a relay without waiting for its replies (RFC 2920), where it offers that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pipelining {
+    Off,
+    /// The commands of a message.
+    Commands,
+    /// Those of the next message, too, with the final dot of one.
+    Messages,
 }
 
 /// Seconds that a relay may take.

@@ -42,6 +42,8 @@ from (values
   ('a connection of no age', '{"connection_age": 0}'),
   ('a connection older than a day', '{"connection_age": 86401}'),
   ('an age that is text', '{"connection_age": "5 min"}'),
+  ('a pipelining that there is not', '{"pipelining": "deep"}'),
+  ('pipelining that is true', '{"pipelining": true}'),
   ('timeouts that are a number', '{"timeouts": 30}'),
   ('timeouts that are a list', '{"timeouts": [30]}'),
   ('a timeout of nothing', '{"timeouts": {"connect": 0}}'),
@@ -71,10 +73,10 @@ alter table campaign.email_integrations enable trigger integration_is_valid;
 
 select lives_ok($$ insert into campaign.email_integrations (name, config, rate_limit, max_connections, daily_quota) values ('low', '{"host": "h", "port": 1, "from_email": "a@example.com",
   "tls": "starttls", "ca_file": "/etc/ca.pem", "address_family": "auto", "username": "u", "password": "env:RELAY_PASSWORD",
-  "messages_per_connection": 1, "connection_age": 1, "timeouts": {"connect": 0.01, "greeting": 0.01, "command": 0.01, "body": 0.01, "dot": 0.01}}', 0.001, 1, 1) $$, 'the least of each is taken');
+  "messages_per_connection": 1, "connection_age": 1, "pipelining": "off", "timeouts": {"connect": 0.01, "greeting": 0.01, "command": 0.01, "body": 0.01, "dot": 0.01}}', 0.001, 1, 1) $$, 'the least of each is taken');
 select lives_ok($$ insert into campaign.email_integrations (name, config, rate_limit, max_connections, daily_quota) values ('high', '{"host": "h", "port": 65535, "from_email": "a@example.com",
   "tls": null, "ca_file": null, "address_family": null, "username": null, "password": "file:/run/secret",
-  "messages_per_connection": 10000, "connection_age": 86400, "timeouts": {"connect": 600, "greeting": 600, "command": 600, "body": null, "dot": 600}}', 1000000, 1000, 2147483647) $$, 'and the most');
+  "messages_per_connection": 10000, "connection_age": 86400, "pipelining": "messages", "timeouts": {"connect": 600, "greeting": 600, "command": 600, "body": null, "dot": 600}}', 1000000, 1000, 2147483647) $$, 'and the most');
 
 select * from finish();
 rollback;

@@ -25,6 +25,9 @@ const MAX_GRANT: usize = 10_000;
 /// What is known of a job without a lease is kept for its next one.
 const RETIRE_AFTER: Duration = Duration::from_secs(30);
 
+/// A message to start: its job, its lease, how it is sent, and whether it waits behind another one.
+type Next = (i64, LeaseKey, Arc<Plan>, bool);
+
 impl State {
     /// What is to be done now. Each action is given out once.
     pub fn decide(&mut self, now: Instant) -> Vec<Action> {
@@ -92,7 +95,8 @@ impl State {
         if self.draining || self.is_replaying() || !self.fences.may_start() {
             return;
         }
-        while let Some((job_no, key, plan)) = self.next_start(now) {
+        while let Some(next) = self.next_start(now).or_else(|| self.next_behind(now)) {
+            let (job_no, key, plan, is_behind) = next;
             let Some(job) = self.jobs.get_mut(&job_no) else {
                 return;
             };
@@ -106,8 +110,9 @@ impl State {
             self.last_flight += 1;
             let flight = FlightNo(self.last_flight);
             job.in_flight += 1;
+            job.behind += usize::from(is_behind);
             job.served = self.last_flight;
-            let dials = self.relays.entry(plan.relay.id).or_default().begun();
+            let dials = !is_behind && self.relays.entry(plan.relay.id).or_default().begun();
             self.flights.insert(
                 flight,
                 Flight {
@@ -119,6 +124,8 @@ impl State {
             );
             actions.push(Action::Start {
                 flight,
+                crew: job.crew.clone(),
+                carriers: job.connections(),
                 assignment: Assignment {
                     key,
                     recipient,
@@ -131,7 +138,7 @@ impl State {
     }
 
     /// Of the jobs that could start a message now the one with the fewest under way, then the one that waits for longest.
-    fn next_start(&mut self, now: Instant) -> Option<(i64, LeaseKey, Arc<Plan>)> {
+    fn next_start(&mut self, now: Instant) -> Option<Next> {
         let mut found: Option<((usize, u64), i64, LeaseKey)> = None;
         for (&job_no, job) in &mut self.jobs {
             let rank = (job.in_flight, job.served);
@@ -140,7 +147,7 @@ impl State {
             }
             let Some(plan) = &job.plan else { continue };
             let relay = self.relays.entry(plan.relay.id).or_default();
-            if job.in_flight >= plan.concurrency || !relay.may_begin(now, !job.replan) {
+            if job.connections() >= plan.concurrency || !relay.may_begin(now, !job.replan) {
                 continue;
             }
             let startable = leases(&self.leases, job_no).find(|(_, lease)| lease.can_start());
@@ -152,7 +159,37 @@ impl State {
         }
         let (_, job_no, key) = found?;
         let plan = self.jobs.get(&job_no)?.plan.clone()?;
-        Some((job_no, key, plan))
+        Some((job_no, key, plan, false))
+    }
+
+    /// A message that waits behind another one of its job, as many as have connections: so that these are never without work. Not
+    /// where the rate is limited, since a token must not wait, nor where others wait for a connection.
+    fn next_behind(&mut self, now: Instant) -> Option<Next> {
+        let found = self.jobs.iter().find_map(|(&job_no, job)| {
+            let plan = job.plan.as_ref().filter(|plan| plan.announces())?;
+            let relay = self.relays.get(&plan.relay.id)?;
+            if job.behind >= job.connections()
+                || !job.tokens.are_unlimited(now)
+                || !relay.fits()
+                || relay.dialing.has_failed()
+            {
+                return None;
+            }
+            let (&key, _) = leases(&self.leases, job_no).find(|(_, lease)| lease.can_start())?;
+            let others_wait = || {
+                self.jobs.iter().any(|(&other_no, other)| {
+                    other_no != job_no
+                        && (other.plan.as_ref())
+                            .is_some_and(|other| other.relay.id == plan.relay.id)
+                        && leases(&self.leases, other_no).any(|(_, lease)| lease.can_start())
+                })
+            };
+            if !relay.has_room() && others_wait() {
+                return None;
+            }
+            Some((job_no, key, plan.clone()))
+        });
+        found.map(|(job_no, key, plan)| (job_no, key, plan, true))
     }
 
     fn next_call(&mut self, now: Instant) -> Option<Call> {

@@ -8,7 +8,7 @@ use super::decide::FLUSH_AFTER;
 use super::*;
 use crate::fence::Fence;
 use crate::smtp::tests::spec;
-use crate::storage::{IntegrationSpec, JobSpec, MessageSpec, Recipient, TemplateSpec};
+use crate::storage::{IntegrationSpec, JobSpec, MessageSpec, Pipelining, Recipient, TemplateSpec};
 use message::reply::Outcome;
 
 const JOB: i64 = 1;
@@ -73,6 +73,10 @@ fn plan() -> Arc<Plan> {
 }
 
 fn plan_of_revision(revision: i64) -> Arc<Plan> {
+    plan_with(revision, Pipelining::Commands)
+}
+
+fn plan_with(revision: i64, pipelining: Pipelining) -> Arc<Plan> {
     let text = |text: &str| text.to_owned();
     let job = JobSpec {
         id: Uuid::nil(),
@@ -98,6 +102,7 @@ fn plan_of_revision(revision: i64) -> Arc<Plan> {
     };
     let relay = IntegrationSpec {
         revision,
+        pipelining,
         ..spec(25)
     };
     Arc::new(Plan::new(job, relay).unwrap())
@@ -144,11 +149,15 @@ impl Runner {
 
     /// Holds chunk 1 with positions 1 to 9 and may send without limit; its first report is under way.
     fn reporting() -> (Runner, Arc<Call>) {
+        Runner::reporting_with(plan())
+    }
+
+    fn reporting_with(plan: Arc<Plan>) -> (Runner, Arc<Call>) {
         let mut runner = Runner::new();
         runner.decide();
         runner.claimed(vec![chunk(1, 1..=9)]);
         runner.decide();
-        runner.apply(Event::Planned(JOB, Some(plan())));
+        runner.apply(Event::Planned(JOB, Some(plan)));
         let decided = runner.decide();
         runner.allowed(None);
         runner.unlimited();
@@ -214,7 +223,9 @@ impl Runner {
                 Action::Replay { replay, attempt } => decided.replays.push((replay, attempt)),
                 Action::Plan { .. } => decided.plans += 1,
                 Action::Grant { .. } => decided.grants += 1,
-                Action::Start { flight, assignment } => decided.started.push((flight, assignment)),
+                Action::Start {
+                    flight, assignment, ..
+                } => decided.started.push((flight, assignment)),
                 Action::Connections { question, .. } => decided.questions.push(question),
                 Action::Tell { report, .. } => decided.told.push(report),
             }
@@ -588,39 +599,95 @@ fn settings_that_have_changed_are_read_again_while_messages_go_on() {
 }
 
 #[test]
-fn two_jobs_take_turns_where_connections_are_few() {
-    const OTHER: i64 = 2;
-    let (mut runner, _) = Runner::reporting();
+fn where_messages_may_follow_at_once_one_waits_behind_each_that_has_a_connection() {
+    let (mut runner, _) = Runner::reporting_with(plan_with(1, Pipelining::Messages));
     runner.allowed(Some(1));
-    let mut other = chunk(1, 11..=19);
-    other.key.job_no = OTHER;
     runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
-    runner.apply(Event::Woken);
-    let mut started = runner.decide().started;
-    runner.claimed(vec![other]);
-    runner.decide();
-    runner.apply(Event::Planned(OTHER, Some(plan())));
-    let call = runner.decide().call();
+    let first = runner.decide();
+    assert_eq!(first.positions(), [1, 2]);
+    assert_eq!(runner.state.jobs[&JOB].connections(), 1);
+    runner.sent(&first.started[0]);
+    assert_eq!(runner.decide().positions(), [3]);
+    runner.sent(&first.started[1]);
+    assert_eq!(runner.state.jobs[&JOB].connections(), 1);
+    assert!(runner.decide().started.is_empty());
+}
+
+#[test]
+fn no_token_waits_behind_another_message() {
+    let (mut runner, _) = Runner::reporting_with(plan_with(1, Pipelining::Messages));
     let grant = Grant {
         granted: 9,
         first_in_us: 0,
-        interval_us: 0,
+        interval_us: 1,
     };
-    runner.apply(Event::Granted(OTHER, Some(grant)));
-    let answers = call.items.iter().map(|item| Answer {
-        key: item.key,
-        verdict: Verdict::Ok,
-        mark: item.next_mark.unwrap_or(3),
-        go: vec![11, 12, 13],
-    });
-    runner.apply(Event::Answered(answers.collect()));
-    let mut jobs = Vec::new();
-    for _ in 0..4 {
-        jobs.push(started[0].1.key.job_no);
-        runner.sent(&started[0]);
-        started = runner.decide().started;
+    runner.pass(Duration::from_secs(1));
+    runner.decide();
+    runner.apply(Event::Granted(JOB, Some(grant)));
+    runner.pass(Duration::from_millis(10));
+    runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
+    assert_eq!(runner.decide().positions(), [1, 2]);
+}
+
+#[test]
+fn nothing_waits_behind_another_message_of_a_relay_that_has_more_guests_than_room() {
+    let (mut runner, _) = Runner::reporting_with(plan_with(1, Pipelining::Messages));
+    runner.allowed(Some(1));
+    runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
+    let first = runner.decide();
+    assert_eq!(first.positions(), [1, 2]);
+    runner.apply(Event::Guest(Uuid::nil()));
+    runner.sent(&first.started[0]);
+    assert!(runner.decide().started.is_empty());
+    runner.sent(&first.started[1]);
+    assert!(runner.decide().started.is_empty());
+    runner.apply(Event::GuestLeft(Uuid::nil()));
+    assert_eq!(runner.decide().positions(), [3]);
+}
+
+#[test]
+fn two_jobs_take_turns_where_connections_are_few() {
+    for pipelining in [Pipelining::Commands, Pipelining::Messages] {
+        const OTHER: i64 = 2;
+        let plan = plan_with(1, pipelining);
+        let (mut runner, _) = Runner::reporting_with(plan.clone());
+        runner.allowed(Some(1));
+        let mut other = chunk(1, 11..=19);
+        other.key.job_no = OTHER;
+        runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
+        runner.apply(Event::Woken);
+        let mut started = runner.decide().started;
+        runner.claimed(vec![other]);
+        runner.decide();
+        runner.apply(Event::Planned(OTHER, Some(plan)));
+        let call = runner.decide().call();
+        let grant = Grant {
+            granted: 9,
+            first_in_us: 0,
+            interval_us: 0,
+        };
+        runner.apply(Event::Granted(OTHER, Some(grant)));
+        let answers = call.items.iter().map(|item| Answer {
+            key: item.key,
+            verdict: Verdict::Ok,
+            mark: item.next_mark.unwrap_or(3),
+            go: vec![11, 12, 13],
+        });
+        runner.apply(Event::Answered(answers.collect()));
+        let mut jobs = Vec::new();
+        for _ in 0..4 {
+            let ended = started.remove(0);
+            jobs.push(ended.1.key.job_no);
+            runner.sent(&ended);
+            started.extend(runner.decide().started);
+        }
+        // What waited behind before the other came goes on.
+        let expected = match pipelining {
+            Pipelining::Messages => [JOB, JOB, OTHER, JOB],
+            _ => [JOB, OTHER, JOB, OTHER],
+        };
+        assert_eq!(jobs, expected);
     }
-    assert_eq!(jobs, [JOB, OTHER, JOB, OTHER]);
 }
 
 #[test]
