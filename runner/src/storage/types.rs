@@ -288,15 +288,22 @@ pub struct Fact {
     /// As in `attempt.outcome`.
     pub outcome: &'static str,
     /// As in `attempt.phase`; absent when nothing was begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<&'static str>,
     /// SMTP reply code and enhanced status code (RFC 3463), where there was a reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub enhanced: Option<String>,
     /// Text of the reply, or why there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// What was concluded from it, and by which rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<i64>,
 }
 
