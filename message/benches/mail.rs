@@ -61,7 +61,10 @@ fn measured(run: &mut dyn FnMut(u64), from: u64, n: u64) {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
     let only = arguments.first();
     let fixed = arguments.get(1).map(|n| n.parse::<u64>().unwrap());
 
@@ -85,8 +88,14 @@ fn main() {
         reply_to: None,
         headers: headers.clone(),
     };
-    let vars: Map<_, _> = json!({"name": "Ada Lovelace", "first_name": "Ada"}).as_object().unwrap().clone();
-    let accents: Map<_, _> = json!({"name": "José Müller", "first_name": "José"}).as_object().unwrap().clone();
+    let vars: Map<_, _> = json!({"name": "Ada Lovelace", "first_name": "Ada"})
+        .as_object()
+        .unwrap()
+        .clone();
+    let accents: Map<_, _> = json!({"name": "José Müller", "first_name": "José"})
+        .as_object()
+        .unwrap()
+        .clone();
     let identity = |pos| Identity {
         job_id: Uuid::from_u128(0x0a0c_1e00_2026_4226_8000_0000_0000_0001),
         pos,
@@ -115,21 +124,104 @@ fn main() {
     };
     let letter = Letter::prepared(&source, from.clone(), Ours::All(self::links())).unwrap();
     let mail = letter.prepared_mail(EMAIL, &vars, &identity(7)).unwrap();
-    assert_eq!(Ok(mail.clone()), letter.rendered_mail(EMAIL, &vars, &identity(7)));
-    assert!(letter.prepared_mail(EMAIL, &accents, &identity(7)).is_some());
-    println!("HTML {} bytes, mail {} bytes", html.len(), mail.content.len());
+    assert_eq!(
+        Ok(mail.clone()),
+        letter.rendered_mail(EMAIL, &vars, &identity(7))
+    );
+    assert!(
+        letter
+            .prepared_mail(EMAIL, &accents, &identity(7))
+            .is_some()
+    );
+    println!(
+        "HTML {} bytes, mail {} bytes",
+        html.len(),
+        mail.content.len()
+    );
 
     let mut cases: Vec<(&str, u64, Box<dyn FnMut(u64) + '_>)> = vec![
-        ("render HTML", 200, Box::new(|_| drop(black_box(template.html(&recipient))))),
-        ("render all", 20, Box::new(|_| drop(black_box(template.render(&recipient))))),
-        ("links", 200, Box::new(|pos| drop(black_box(links.tracked(rendered.html.clone(), pos))))),
-        ("token", 2_000, Box::new(|_| drop(black_box(token.sign(&links.key))))),
-        ("build", 200, Box::new(|pos| drop(black_box(build(&sender, EMAIL, &rendered, Some(&url), &identity(pos)))))),
-        ("made from the beginning", 20, Box::new(|pos| drop(black_box(letter.rendered_mail(EMAIL, &vars, &identity(pos)))))),
-        ("prepared", 1_000, Box::new(|pos| drop(black_box(letter.prepared_mail(EMAIL, &vars, &identity(pos)))))),
-        ("prepared accents", 1_000, Box::new(|pos| drop(black_box(letter.prepared_mail(EMAIL, &accents, &identity(pos)))))),
-        ("dot stuffed", 1_000, Box::new(|_| drop(black_box(dot_stuffed(mail.content.clone()))))),
-        ("preparing", 1, Box::new(|_| drop(black_box(Letter::prepared(&source, from.clone(), Ours::All(self::links())))))),
+        (
+            "render HTML",
+            200,
+            Box::new(|_| drop(black_box(template.html(&recipient)))),
+        ),
+        (
+            "render all",
+            20,
+            Box::new(|_| drop(black_box(template.render(&recipient)))),
+        ),
+        (
+            "links",
+            200,
+            Box::new(|pos| drop(black_box(links.tracked(rendered.html.clone(), pos)))),
+        ),
+        (
+            "token",
+            2_000,
+            Box::new(|_| drop(black_box(token.sign(&links.key)))),
+        ),
+        (
+            "build",
+            200,
+            Box::new(|pos| {
+                drop(black_box(build(
+                    &sender,
+                    EMAIL,
+                    &rendered,
+                    Some(&url),
+                    &identity(pos),
+                )))
+            }),
+        ),
+        (
+            "made from the beginning",
+            20,
+            Box::new(|pos| {
+                drop(black_box(letter.rendered_mail(
+                    EMAIL,
+                    &vars,
+                    &identity(pos),
+                )))
+            }),
+        ),
+        (
+            "prepared",
+            1_000,
+            Box::new(|pos| {
+                drop(black_box(letter.prepared_mail(
+                    EMAIL,
+                    &vars,
+                    &identity(pos),
+                )))
+            }),
+        ),
+        (
+            "prepared accents",
+            1_000,
+            Box::new(|pos| {
+                drop(black_box(letter.prepared_mail(
+                    EMAIL,
+                    &accents,
+                    &identity(pos),
+                )))
+            }),
+        ),
+        (
+            "dot stuffed",
+            1_000,
+            Box::new(|_| drop(black_box(dot_stuffed(mail.content.clone())))),
+        ),
+        (
+            "preparing",
+            1,
+            Box::new(|_| {
+                drop(black_box(Letter::prepared(
+                    &source,
+                    from.clone(),
+                    Ours::All(self::links()),
+                )))
+            }),
+        ),
     ];
     for (name, n, run) in &mut cases {
         if only.is_some_and(|only| only != name) {

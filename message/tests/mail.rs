@@ -324,7 +324,9 @@ fn a_dot_at_the_beginning_of_a_line_is_doubled() {
 #[test]
 fn a_message_without_such_a_line_is_not_copied() {
     let content = built(None, &rendered("s"));
-    let plain: Vec<u8> = (content.iter().copied()).filter(|&byte| byte != b'.').collect();
+    let plain: Vec<u8> = (content.iter().copied())
+        .filter(|&byte| byte != b'.')
+        .collect();
     let place = plain.as_ptr();
     let stuffed = dot_stuffed(plain.clone());
     assert_eq!(stuffed, plain);

@@ -111,12 +111,12 @@ impl Slot {
     }
 
     /// As it may be printed.
-    fn example(self, values: &[String], out: &mut String) {
+    fn printed(self, values: &[String], token: &str, out: &mut String) {
         match self {
             Slot::Variable(variable, encoding) => {
                 encoding.encode(values.get(variable).map_or("", String::as_str), out);
             }
-            Slot::Token(_) => out.push_str("AQMBKgf42WXGcFQGsSX0Wp7Izh8x"),
+            Slot::Token(_) => out.push_str(token),
         }
     }
 }
@@ -252,13 +252,18 @@ impl Marked<'_> {
         if !has_usual_places(html, self.marks.start())? {
             return None;
         }
-        let examples: Vec<Example> = (examples(self.register.variables.len()).iter())
-            .map(|values| Example {
-                html: (self.marks).filled(html, |mark, out| self.slots[mark].example(values, out)),
+        let examples = examples(self.register.variables.len());
+        // Tokens have from 26 to 62 characters.
+        let tokens = ["a".repeat(62), "a".repeat(26)];
+        let examples: Vec<Example> = (examples.iter().zip(tokens.iter().cycle()))
+            .map(|(values, token)| Example {
+                html: self.marks.filled(html, |mark, out| {
+                    self.slots[mark].printed(values, token, out);
+                }),
                 values: (self.slots.iter())
                     .map(|slot| {
                         let mut text = String::new();
-                        slot.in_text().example(values, &mut text);
+                        slot.in_text().printed(values, token, &mut text);
                         text
                     })
                     .collect(),
