@@ -1,5 +1,5 @@
 //! What making a mail costs: `cargo bench -p message`. Nanoseconds are of the best of many rounds; instructions are told by
-//! `valgrind --tool=callgrind --toggle-collect='*measured*' … prepared 1000` over the program that cargo names.
+//! `valgrind --tool=callgrind --toggle-collect='*bench_case*' … prepared 1000` over the program that cargo names.
 
 #![allow(clippy::unwrap_used)]
 
@@ -53,8 +53,11 @@ fn links() -> Links {
     }
 }
 
+/// Its name, how often it is run at once, and what is run, with a position.
+type Case<'a> = (&'static str, u64, Box<dyn FnMut(u64) + 'a>);
+
 #[inline(never)]
-fn measured(run: &mut dyn FnMut(u64), from: u64, n: u64) {
+fn bench_case(run: &mut dyn FnMut(u64), from: u64, n: u64) {
     for pos in from..from + n {
         run(pos);
     }
@@ -122,7 +125,12 @@ fn main() {
         job_no: 4711,
         pos: 7,
     };
-    let letter = Letter::prepared(&source, from.clone(), Ours::All(self::links())).unwrap();
+    let prepared = || {
+        let letter = Letter::new(&source, from.clone(), Ours::All(self::links())).unwrap();
+        letter.prepare();
+        letter
+    };
+    let letter = prepared();
     let mail = letter.prepared_mail(EMAIL, &vars, &identity(7)).unwrap();
     assert_eq!(
         Ok(mail.clone()),
@@ -139,7 +147,7 @@ fn main() {
         mail.content.len()
     );
 
-    let mut cases: Vec<(&str, u64, Box<dyn FnMut(u64) + '_>)> = vec![
+    let mut cases: Vec<Case<'_>> = vec![
         (
             "render HTML",
             200,
@@ -211,17 +219,7 @@ fn main() {
             1_000,
             Box::new(|_| drop(black_box(dot_stuffed(mail.content.clone())))),
         ),
-        (
-            "preparing",
-            1,
-            Box::new(|_| {
-                drop(black_box(Letter::prepared(
-                    &source,
-                    from.clone(),
-                    Ours::All(self::links()),
-                )))
-            }),
-        ),
+        ("preparing", 1, Box::new(|_| drop(black_box(prepared())))),
     ];
     for (name, n, run) in &mut cases {
         if only.is_some_and(|only| only != name) {
@@ -230,7 +228,7 @@ fn main() {
         let n = fixed.unwrap_or(*n);
         let rounds = (0..fixed.map_or(ROUNDS, |_| 1)).map(|_| {
             let start = Instant::now();
-            measured(run, 1, n);
+            bench_case(run, 1, n);
             start.elapsed()
         });
         let best = rounds.min().unwrap_or_default();

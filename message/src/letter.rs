@@ -2,7 +2,7 @@
 //!
 //! A mail is made in one of two ways, which give the same bytes. What a mail is, is said by the first: the template is rendered, its
 //! links are rewritten, and [`mail::build`] makes the message. The second is the first, done once for all mails: see
-//! [`Letter::prepared`].
+//! [`Letter::prepare`].
 
 mod body;
 mod layout;
@@ -10,6 +10,8 @@ mod marks;
 mod prepared;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lettre::Address;
 use serde_json::{Map, Value};
@@ -52,10 +54,19 @@ pub struct Mail {
 /// A message without its recipient.
 pub struct Letter {
     template: Template,
+    subject: String,
+    html: String,
+    text: Option<String>,
     from: From,
     ours: Ours,
-    prepared: Option<Prepared>,
+    /// Mails made from the beginning.
+    made: AtomicUsize,
+    /// `Some(None)` = there is nothing that they have in common.
+    prepared: OnceLock<Option<Prepared>>,
 }
+
+/// Preparing costs as much as some tens of mails, and the first are not to wait for it.
+const MADE_BEFORE: usize = 30;
 
 impl Letter {
     /// # Errors
@@ -63,26 +74,25 @@ impl Letter {
     pub fn new(source: &Source<'_>, from: From, ours: Ours) -> Result<Letter, TemplateError> {
         Ok(Letter {
             template: Template::compile(source)?,
+            subject: source.subject.to_owned(),
+            html: source.html.to_owned(),
+            text: source.text.map(str::to_owned),
             from,
             ours,
-            prepared: None,
+            made: AtomicUsize::new(0),
+            prepared: OnceLock::new(),
         })
     }
 
-    /// A letter with all done that its mails have in common, which takes as long as some tens of mails.
+    /// Does all that the mails of the letter have in common. [`Letter::mail`] calls it once there are enough of them.
     ///
     /// It changes no mail. It is for templates that print variables and do nothing else, where a value stands for itself: in
     /// text, in quoted attributes, in parts of URLs that do not decide which links are tracked. Others, and single mails of which
     /// a value is none of the usual ones, are made as before: no text, longer than 256 bytes, with control characters; for a text
     /// part that is made of the HTML also empty, or with characters whose width depends on others; or such that lettre would take
     /// base64.
-    ///
-    /// # Errors
-    /// The template does not compile.
-    pub fn prepared(source: &Source<'_>, from: From, ours: Ours) -> Result<Letter, TemplateError> {
-        let mut letter = Letter::new(source, from, ours)?;
-        letter.prepared = Prepared::new(&letter, source);
-        Ok(letter)
+    pub fn prepare(&self) {
+        self.prepared.get_or_init(|| Prepared::new(self));
     }
 
     /// The same arguments give the same bytes. The error is for a person, and names no address.
@@ -92,6 +102,10 @@ impl Letter {
         vars: &Map<String, Value>,
         identity: &Identity,
     ) -> Result<Mail, String> {
+        if self.prepared.get().is_none() && self.made.fetch_add(1, Ordering::Relaxed) == MADE_BEFORE
+        {
+            self.prepare();
+        }
         match self.prepared_mail(email, vars, identity) {
             Some(mail) => Ok(mail),
             None => self.rendered_mail(email, vars, identity),
@@ -105,7 +119,7 @@ impl Letter {
         vars: &Map<String, Value>,
         identity: &Identity,
     ) -> Option<Mail> {
-        (self.prepared.as_ref()?).mail(&self.ours, email, vars, identity)
+        (self.prepared.get()?.as_ref()?).mail(&self.ours, email, vars, identity)
     }
 
     /// What [`Letter::mail`] returns, made from the beginning.

@@ -136,7 +136,8 @@ impl Mail<'_> {
             reply_to: None,
             headers: headers.clone(),
         };
-        let letter = Letter::prepared(&source, from, ours).unwrap();
+        let letter = Letter::new(&source, from, ours).unwrap();
+        letter.prepare();
         let vars = self.vars.as_object().unwrap();
         letter.mail(self.email, vars, identity).unwrap().content
     }

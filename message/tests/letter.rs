@@ -84,7 +84,9 @@ impl Case {
             }),
             None => Ours::None,
         };
-        Letter::prepared(&source, from, ours).unwrap()
+        let letter = Letter::new(&source, from, ours).unwrap();
+        letter.prepare();
+        letter
     }
 }
 
@@ -205,6 +207,35 @@ fn unusual_values_are_made_from_the_beginning() {
         letter.prepared_mail("nobody", &vars("a", "b", "c"), &identity(7)),
         None
     );
+}
+
+#[test]
+fn a_letter_is_prepared_once_it_has_many_mails() {
+    let case = Case::default();
+    let prepared_letter = case.letter();
+    let source = Source {
+        subject: &case.subject,
+        html: &case.html,
+        text: None,
+        variables: &[],
+    };
+    let from = From {
+        email: "team@example.org".to_owned(),
+        name: None,
+        reply_to: None,
+        headers: BTreeMap::new(),
+    };
+    let letter = Letter::new(&source, from, Ours::None).unwrap();
+    let vars = vars("Ada", "Ada", "Ada");
+    let is_prepared =
+        |letter: &Letter| (letter.prepared_mail("ada@example.com", &vars, &identity(7))).is_some();
+    assert!(is_prepared(&prepared_letter));
+    let first = letter.mail("ada@example.com", &vars, &identity(7));
+    assert!(!is_prepared(&letter));
+    for _ in 0..40 {
+        assert_eq!(letter.mail("ada@example.com", &vars, &identity(7)), first);
+    }
+    assert!(is_prepared(&letter));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the mails of a letter have in common: see [`Letter::prepared`].
+//! What the mails of a letter have in common: see [`Letter::prepare`].
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ use crate::links::{Links, are_settled, unsubscribe_url};
 use crate::mail::{self, Identity};
 use crate::markup::{Scope, comments, elements};
 use crate::tags::{Piece, pieces};
-use crate::template::{self, Recipient, Rendered, Source};
+use crate::template::{self, Recipient, Rendered};
 use crate::token::Kind;
 use crate::tree::FORMATTING;
 
@@ -352,11 +352,15 @@ fn examples(variables: usize) -> Vec<Vec<String>> {
 
 impl Prepared {
     /// `None` = all mails of the letter are made as before.
-    pub fn new(letter: &Letter, source: &Source<'_>) -> Option<Prepared> {
+    pub fn new(letter: &Letter) -> Option<Prepared> {
         if matches!(letter.ours, Ours::Test { .. }) {
             return None;
         }
-        let parts = [Some(source.subject), Some(source.html), source.text];
+        let parts = [
+            Some(&letter.subject),
+            Some(&letter.html),
+            letter.text.as_ref(),
+        ];
         let mut register = Register::default();
         for part in parts.into_iter().flatten() {
             for name in outputs(part)? {
@@ -369,10 +373,11 @@ impl Prepared {
             Ours::All(links) => links.public_url.as_str(),
             Ours::None | Ours::Test { .. } => "",
         };
+        let text = letter.text.as_deref();
         let texts = [
-            source.subject,
-            source.html,
-            source.text.unwrap_or_default(),
+            &letter.subject,
+            &letter.html,
+            text.unwrap_or_default(),
             links,
         ];
         let mut marked = Marked {
@@ -381,13 +386,13 @@ impl Prepared {
             slots: Vec::new(),
             register,
         };
-        let subject = marked.part(template::Part::Subject, source.subject)?;
+        let subject = marked.part(template::Part::Subject, &letter.subject)?;
         let subject = marked.line(&subject)?;
-        let html = marked.part(template::Part::Html, source.html)?;
+        let html = marked.part(template::Part::Html, &letter.html)?;
         if !is_well_placed(&html, marked.marks.start())? {
             return None;
         }
-        let text = match source.text {
+        let text = match text {
             Some(text) => {
                 let text = marked.part(template::Part::Text, text)?;
                 marked.body(Part::Plain, &text)?
@@ -411,7 +416,7 @@ impl Prepared {
             variables,
             forms,
             tokens,
-            has_layout: source.text.is_none(),
+            has_layout: letter.text.is_none(),
         };
         prepared.is_right(letter).then_some(prepared)
     }

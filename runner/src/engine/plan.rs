@@ -7,7 +7,7 @@ use message::header::{Campaign, bulk};
 use message::letter::{self, Ours};
 use message::links::{Links, unsubscribe_url};
 use message::mail::Identity;
-use message::template::{Source, TemplateError};
+use message::template::Source;
 use message::token::Key;
 use message::verdict::{RuleError, Rules};
 use serde_json::{Map, Value};
@@ -69,7 +69,7 @@ impl Letter {
             _ => Ok(Ours::None),
         };
         let id = job.id.simple().to_string();
-        Letter::new(job.message, &id[..12], ours, letter::Letter::prepared)
+        Letter::new(job.message, &id[..12], ours)
     }
 
     /// Of a mail that belongs to no job.
@@ -80,15 +80,10 @@ impl Letter {
             },
             None => Ours::None,
         };
-        Letter::new(message, "test", Ok(ours), letter::Letter::new)
+        Letter::new(message, "test", Ok(ours))
     }
 
-    fn new(
-        message: MessageSpec,
-        id: &str,
-        ours: Result<Ours, &'static str>,
-        written: fn(&Source<'_>, letter::From, Ours) -> Result<letter::Letter, TemplateError>,
-    ) -> Letter {
+    fn new(message: MessageSpec, id: &str, ours: Result<Ours, &'static str>) -> Letter {
         let campaign = Campaign {
             from_email: &message.from_email,
             id,
@@ -111,7 +106,7 @@ impl Letter {
         Letter {
             from: (from.email.parse()).map_err(|_| "an address is not valid"),
             letter: ours.map_err(str::to_owned).and_then(|ours| {
-                written(&source, from, ours).map_err(|error| error.to_string())
+                letter::Letter::new(&source, from, ours).map_err(|error| error.to_string())
             }),
         }
     }
