@@ -10,6 +10,7 @@
 mod state;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use minijinja::machinery::Token;
 use minijinja::value::Value;
@@ -140,6 +141,47 @@ pub(crate) fn with_encodings(source: &str) -> Result<String, TemplateError> {
     }
     encoded.push_str(&source[copied..]);
     Ok(encoded)
+}
+
+/// How a value of a variable is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// As it is.
+    Plain,
+    Html,
+    Path,
+    Query,
+}
+
+impl Encoding {
+    /// Appends what is printed of a text that is no HTML.
+    pub(crate) fn encode(self, text: &str, out: &mut String) {
+        if self == Encoding::Plain || text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return out.push_str(text);
+        }
+        match self {
+            Encoding::Plain => {}
+            // A String takes all that is written.
+            Encoding::Html => drop(write!(out, "{}", HtmlEscape(text))),
+            Encoding::Path => out.push_str(&path_encoded(text)),
+            Encoding::Query => out.push_str(&percent_encoded(text)),
+        }
+    }
+}
+
+/// The encodings of what a template without statements prints, in order. `None` = it stands where more than the value decides
+/// what is printed.
+pub(crate) fn encodings(source: &str) -> Result<Vec<Option<Encoding>>, TemplateError> {
+    let pieces = pieces(source);
+    let outputs = Finder::new(source, &pieces).outputs()?;
+    let encoding = |output: &Output| match output.place {
+        _ if output.is_whole_value => None,
+        Place::Text | Place::Quoted => Some(Encoding::Html),
+        Place::Path => Some(Encoding::Path),
+        Place::Query => Some(Encoding::Query),
+        Place::Unquoted | Place::Name | Place::Css(_) | Place::CssUrl(_) | Place::Doubtful => None,
+    };
+    Ok(outputs.values().map(encoding).collect())
 }
 
 /// Whether the whole of an expression is a value with `safe` as its last filter.

@@ -10,6 +10,7 @@ pub mod css;
 mod filters;
 pub mod header;
 mod images;
+pub mod letter;
 pub mod links;
 pub mod mail;
 mod markup;

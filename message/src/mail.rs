@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::header::{Header, HeaderName, HeaderValue, Subject};
 use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
 use lettre::{Address, address::Envelope};
+use memchr::memmem;
 use uuid::Uuid;
 
 use crate::header;
@@ -92,11 +93,7 @@ pub fn build(
         Some(words) => builder.raw_header(pre_encoded("From", format!("{words}\r\n <{from}>"))),
         None => builder.from(Mailbox::new(name, from)),
     };
-    let subject = one_line(&rendered.subject);
-    builder = match encoded_words(&subject, MAX_WORD) {
-        Some(words) => builder.raw_header(pre_encoded("Subject", words)),
-        None => builder.subject(subject),
-    };
+    builder = builder.raw_header(subject(&rendered.subject));
     if let Some(reply_to) = sender.reply_to {
         let reply_to = reply_to.parse().map_err(|_| BuildError::ReplyTo)?;
         builder = builder.reply_to(Mailbox::new(None, reply_to));
@@ -119,6 +116,15 @@ pub fn build(
         )
         .map_err(|error| BuildError::Message(error.to_string()))?;
     Ok(message.formatted())
+}
+
+/// The field of a subject.
+pub(crate) fn subject(text: &str) -> HeaderValue {
+    let text = one_line(text);
+    match encoded_words(&text, MAX_WORD) {
+        Some(words) => pre_encoded("Subject", words),
+        None => Subject::from(text).display(),
+    }
 }
 
 fn custom(name: &str, value: &str) -> Result<HeaderValue, BuildError> {
@@ -177,8 +183,33 @@ fn encoded_words(text: &str, max_word: usize) -> Option<String> {
     Some(words.join("\r\n "))
 }
 
+/// A message with a dot more where a line begins with one, and with an end of its last line (RFC 5321 section 4.5.2): what stands
+/// between the answer to DATA and the final dot. One that needs neither comes back as it is.
+pub fn dot_stuffed(mut content: Vec<u8>) -> Vec<u8> {
+    if !content.ends_with(b"\r\n") {
+        content.extend_from_slice(b"\r\n");
+    }
+    let mut dots = memmem::find_iter(&content, b"\n.").map(|at| at + 1);
+    let first = match content.first() {
+        Some(b'.') => 0,
+        _ => match dots.next() {
+            Some(first) => first,
+            None => return content,
+        },
+    };
+    let mut stuffed = Vec::with_capacity(content.len() + 64);
+    let mut copied = 0;
+    for dot in std::iter::once(first).chain(dots) {
+        stuffed.extend_from_slice(&content[copied..dot]);
+        stuffed.push(b'.');
+        copied = dot;
+    }
+    stuffed.extend_from_slice(&content[copied..]);
+    stuffed
+}
+
 /// lettre makes CRLF of LF, but would let a lone CR through.
-fn unix_lines(text: &str) -> Cow<'_, str> {
+pub(crate) fn unix_lines(text: &str) -> Cow<'_, str> {
     if text.contains('\r') {
         Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
     } else {

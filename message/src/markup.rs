@@ -52,6 +52,20 @@ pub(crate) fn elements(
     Ok(())
 }
 
+/// Hands over the text of each comment.
+pub(crate) fn comments(html: &str, mut each: impl FnMut(&str)) -> Result<(), RewritingError> {
+    let on_comment = |comment: &mut Comment<'_>| {
+        each(&comment.text());
+        Ok(())
+    };
+    let settings = Settings::new()
+        .with_strict(false)
+        .append_document_content_handler(doc_comments!(on_comment));
+    let mut reader = HtmlRewriter::new(settings, |_: &[u8]| ());
+    reader.write(html.as_bytes())?;
+    reader.end()
+}
+
 /// The text of a style element whose part of the document this is the rest of.
 pub(crate) fn style_text(html: &str, rest: Range<usize>) -> Range<usize> {
     const NAME: &str = "style";

@@ -225,6 +225,11 @@ impl Template {
         }
     }
 
+    /// A part as the engine makes it: a subject may have several lines.
+    pub(crate) fn raw_part(&self, part: Part, to: &Recipient<'_>) -> Result<String, RenderError> {
+        self.part(part, &self.context(part, to)?)
+    }
+
     fn part(&self, part: Part, context: &Value) -> Result<String, RenderError> {
         self.env
             .get_template(part.as_str())

@@ -80,12 +80,20 @@ impl Unverified {
 impl Token {
     /// As it stands in a URL: A–Z, a–z, 0–9, `-`, `_`.
     pub fn sign(&self, key: &Key) -> String {
+        let mut text = String::new();
+        self.sign_into(key, &mut text);
+        text
+    }
+
+    /// Appends what [`Token::sign`] returns.
+    pub(crate) fn sign_into(&self, key: &Key, text: &mut String) {
         let (kind, link) = match self.kind {
             Kind::Open => (1, None),
             Kind::Click { link } => (2, Some(link)),
             Kind::Unsubscribe => (3, None),
         };
-        let mut bytes = vec![VERSION, kind];
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(&[VERSION, kind]);
         put(&mut bytes, self.key_id.into());
         put(&mut bytes, self.job_no);
         put(&mut bytes, self.pos);
@@ -95,7 +103,7 @@ impl Token {
         let Key(mac) = key;
         let mac = mac.clone().chain_update(&bytes).finalize().into_bytes();
         bytes.extend_from_slice(&mac[..MAC_LENGTH]);
-        URL_SAFE_NO_PAD.encode(bytes)
+        URL_SAFE_NO_PAD.encode_string(bytes, text);
     }
 
     /// Each token has one spelling. `None` = it is no token.

@@ -55,7 +55,7 @@ const PIECE: usize = 4 * 1024;
 const ADDED: [&str; 6] = ["body", "html", "tbody", "tfoot", "thead", "tr"];
 
 /// Elements that a parser opens again (WHATWG HTML 13.2.4.3).
-const FORMATTING: [&str; 14] = [
+pub(crate) const FORMATTING: [&str; 14] = [
     "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
 ];
 

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use mail_parser::{Message, MessageParser};
 use message::css;
 use message::header::{Campaign, bulk};
+use message::letter::{From, Letter, Ours};
 use message::links::{Links, unsubscribe_url};
 use message::mail::{Identity, Sender, build};
 use message::template::{Recipient, Source, Template};
@@ -105,7 +106,40 @@ impl Mail<'_> {
             headers: &bulk(&campaign, &own),
         };
         let url = unsubscribe_url.as_deref();
-        build(&sender, self.email, &rendered, url, &identity).unwrap()
+        let bytes = build(&sender, self.email, &rendered, url, &identity).unwrap();
+        assert!(self.letter(&bulk(&campaign, &own), &identity) == bytes);
+        bytes
+    }
+
+    /// As a campaign makes it, or a test.
+    fn letter(&self, headers: &BTreeMap<String, String>, identity: &Identity) -> Vec<u8> {
+        let ours = match &self.links {
+            Some(of_mail) => {
+                let mut ours = links(of_mail.track_opens, of_mail.track_clicks).unwrap();
+                ours.job_no = of_mail.job_no;
+                Ours::All(ours)
+            }
+            None if self.is_test => Ours::Test {
+                unsubscribe_url: unsubscribe_url(US, "test"),
+            },
+            None => Ours::None,
+        };
+        let source = Source {
+            subject: self.subject,
+            html: &css::inlined(self.html).unwrap(),
+            text: self.text,
+            variables: &[],
+        };
+        let from = From {
+            email: "hello@meetups.example".to_owned(),
+            name: self.from_name.map(str::to_owned),
+            reply_to: None,
+            headers: headers.clone(),
+        };
+        let letter = Letter::new(&source, from, ours).unwrap();
+        letter.prepare();
+        let vars = self.vars.as_object().unwrap();
+        letter.mail(self.email, vars, identity).unwrap().content
     }
 
     /// Compares the message with the file, and hands over what another parser reads in it.

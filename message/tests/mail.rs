@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use mail_parser::{MessageParser, MimeHeaders};
-use message::mail::{BuildError, Identity, Sender, build};
+use message::mail::{BuildError, Identity, Sender, build, dot_stuffed};
 use message::template::Rendered;
 use uuid::Uuid;
 
@@ -302,4 +302,33 @@ fn a_subject_of_many_blanks_keeps_its_lines_short() {
     assert_wire_form(&bytes);
     let mail = MessageParser::default().parse(&bytes).unwrap();
     assert_eq!(mail.subject(), Some(text.as_str()));
+}
+
+#[test]
+fn a_dot_at_the_beginning_of_a_line_is_doubled() {
+    for (content, expected) in [
+        ("", "\r\n"),
+        (".", "..\r\n"),
+        ("\r\n", "\r\n"),
+        ("a.\r\n", "a.\r\n"),
+        (".\r\n..a\r\nb.\r\n.", "..\r\n...a\r\nb.\r\n..\r\n"),
+        ("a\r\n.\r\n.b\r\n", "a\r\n..\r\n..b\r\n"),
+        ("a\n.b", "a\n..b\r\n"),
+        ("a\r", "a\r\r\n"),
+    ] {
+        let stuffed = dot_stuffed(content.as_bytes().to_vec());
+        assert_eq!(String::from_utf8(stuffed).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_message_without_such_a_line_is_not_copied() {
+    let content = built(None, &rendered("s"));
+    let plain: Vec<u8> = (content.iter().copied())
+        .filter(|&byte| byte != b'.')
+        .collect();
+    let place = plain.as_ptr();
+    let stuffed = dot_stuffed(plain);
+    assert_eq!(stuffed.as_ptr(), place);
+    assert!(stuffed.ends_with(b"--\r\n"));
 }

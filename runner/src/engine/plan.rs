@@ -1,12 +1,13 @@
 //! What the messages of a job have in common, made once and shared by its workers.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lettre::Address;
 use message::header::{Campaign, bulk};
+use message::letter::{self, Ours};
 use message::links::{Links, unsubscribe_url};
-use message::mail::{Identity, Sender};
-use message::template::{Recipient, Source, Template};
+use message::mail::Identity;
+use message::template::Source;
 use message::token::Key;
 use message::verdict::{RuleError, Rules};
 use serde_json::{Map, Value};
@@ -59,31 +60,18 @@ impl Plan {
 
 /// A message without its recipient.
 pub struct Letter {
-    message: MessageSpec,
-    headers: BTreeMap<String, String>,
-    ours: Ours,
-    /// A template that does not compile fails each of its recipients: it was checked when it was saved, so only
-    /// another version of the check can get here.
-    template: Result<Template, String>,
-}
-
-/// Which links of ours a message has.
-enum Ours {
-    None,
-    /// To a page that says that it is a test.
-    Test {
-        unsubscribe_url: String,
-    },
-    All(Links),
-    /// Like a template that does not compile.
-    Broken(&'static str),
+    /// Envelope of its mails.
+    from: Result<Address, &'static str>,
+    /// A template that does not compile fails each of its recipients: it was checked when it was saved, so only another version of
+    /// the check can get here. So does a key that signs no links.
+    letter: Result<letter::Letter, String>,
 }
 
 impl Letter {
     pub fn of_job(job: JobSpec) -> Letter {
         let ours = match (&job.message.public_url, job.links) {
             (Some(public_url), Some(spec)) => links(public_url, job.job_no, &spec),
-            _ => Ours::None,
+            _ => Ok(Ours::None),
         };
         let id = job.id.simple().to_string();
         Letter::new(job.message, &id[..12], ours)
@@ -97,29 +85,34 @@ impl Letter {
             },
             None => Ours::None,
         };
-        Letter::new(message, "test", ours)
+        Letter::new(message, "test", Ok(ours))
     }
 
-    fn new(message: MessageSpec, id: &str, ours: Ours) -> Letter {
-        let source = &message.template;
-        let template = Template::compile(&Source {
-            subject: &source.subject,
-            html: &source.html,
-            text: source.text.as_deref(),
-            variables: &source.variables,
-        })
-        .map_err(|error| error.to_string());
+    fn new(message: MessageSpec, id: &str, ours: Result<Ours, &'static str>) -> Letter {
         let campaign = Campaign {
             from_email: &message.from_email,
             id,
             segment: &message.segment,
-            has_unsubscribe: !matches!(ours, Ours::None),
+            has_unsubscribe: !matches!(ours, Ok(Ours::None)),
+        };
+        let template = message.template;
+        let source = Source {
+            subject: &template.subject,
+            html: &template.html,
+            text: template.text.as_deref(),
+            variables: &template.variables,
+        };
+        let from = letter::From {
+            headers: bulk(&campaign, &message.headers),
+            email: message.from_email,
+            name: message.from_name,
+            reply_to: message.reply_to,
         };
         Letter {
-            headers: bulk(&campaign, &message.headers),
-            message,
-            ours,
-            template,
+            from: (from.email.parse()).map_err(|_| "an address is not valid"),
+            letter: ours.map_err(str::to_owned).and_then(|ours| {
+                letter::Letter::new(&source, from, ours).map_err(|error| error.to_string())
+            }),
         }
     }
 
@@ -130,60 +123,26 @@ impl Letter {
         vars: &Map<String, Value>,
         identity: &Identity,
     ) -> Result<Mail, String> {
-        let template = self.template.as_ref().map_err(Clone::clone)?;
-        let address =
-            message::address::fold(email).ok_or("the recipient's address is not valid")?;
-        let unsubscribe_url = match &self.ours {
-            Ours::None => None,
-            Ours::Test { unsubscribe_url } => Some(unsubscribe_url.clone()),
-            Ours::All(links) => Some(links.unsubscribe_url(identity.pos)),
-            Ours::Broken(why) => return Err((*why).to_owned()),
-        };
-        let mut rendered = template
-            .render(&Recipient {
-                email,
-                unsubscribe_url: unsubscribe_url.as_deref(),
-                vars,
-            })
-            .map_err(|error| error.to_string())?;
-        if let Ours::All(links) = &self.ours {
-            rendered.html = links.tracked(rendered.html, identity.pos)?;
-        }
-        let sender = Sender {
-            email: &self.message.from_email,
-            name: self.message.from_name.as_deref(),
-            reply_to: self.message.reply_to.as_deref(),
-            headers: &self.headers,
-        };
-        let content = message::mail::build(
-            &sender,
-            &address,
-            &rendered,
-            unsubscribe_url.as_deref(),
-            identity,
-        )
-        .map_err(|error| error.to_string())?;
-        let parse = |address: &str| address.parse().map_err(|_| "an address is not valid");
+        let letter = self.letter.as_ref().map_err(Clone::clone)?;
+        let letter::Mail { to, content } = letter.mail(email, vars, identity)?;
         Ok(Mail {
-            from: parse(sender.email)?,
-            to: parse(&address)?,
+            from: self.from.clone()?,
+            to,
             content,
         })
     }
 }
 
-fn links(public_url: &str, job_no: i64, spec: &LinksSpec) -> Ours {
-    let Some(key) = Key::from_hex(spec.key.reveal()) else {
-        return Ours::Broken("the key that signs its links is none");
-    };
-    Ours::All(Links {
+fn links(public_url: &str, job_no: i64, spec: &LinksSpec) -> Result<Ours, &'static str> {
+    let key = Key::from_hex(spec.key.reveal()).ok_or("the key that signs its links is none")?;
+    Ok(Ours::All(Links {
         public_url: public_url.to_owned(),
         key,
         key_id: spec.key_id,
         job_no: job_no.unsigned_abs(),
         track_opens: spec.track_opens,
         track_clicks: spec.track_clicks,
-    })
+    }))
 }
 
 #[cfg(test)]
