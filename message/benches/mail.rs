@@ -33,12 +33,12 @@ fn html() -> String {
          <table role=\"presentation\" width=\"100%\"><tr><td style=\"padding:24px\">\n{paragraph}Hi {{{{first_name}}}},</p>\n{paragraph}{}</p>\n{}{}{}{}\
          {paragraph}{}</p>\n</td></tr></table>\n<p style=\"font-size:12px\">You get this mail as {{{{email}}}} because you were there.\n\
          <a href=\"{{{{unsubscribe_url}}}}\">No more mails</a></p>\n</body></html>\n",
-        words.repeat(3),
+        words.repeat(5),
         link("feedback", "Tell us what you think"),
         link("slides", "Slides of all talks"),
         link("photos", "Photos"),
         link("next", "The next evening"),
-        words.repeat(3),
+        words.repeat(5),
     )
 }
 

@@ -369,13 +369,22 @@ impl<'a> Builder<'a> {
 }
 
 /// Room for what is made on the way, so that it is allocated once.
-#[derive(Default)]
 pub(super) struct Scratch {
     line: String,
     /// Lines of all paragraphs, each with its break.
     wrapped: String,
     /// Where each paragraph ends there.
     ends: Vec<usize>,
+}
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        Scratch {
+            line: String::with_capacity(1024),
+            wrapped: String::with_capacity(1024),
+            ends: Vec::with_capacity(8),
+        }
+    }
 }
 
 impl Body {

@@ -462,7 +462,7 @@ impl Prepared {
         let mut id = [0; uuid::fmt::Simple::LENGTH];
         let job_id = identity.job_id.simple().encode_lower(&mut id);
         let mut out = Vec::with_capacity(self.size);
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch::new();
         let write_id = |out: &mut Vec<u8>| {
             out.extend_from_slice(job_id.as_bytes());
             out.push(b'.');
