@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lettre::transport::smtp::commands::{Data, Mail as MailCommand, Quit, Rcpt, Rset};
 use lettre::transport::smtp::extension::MailParameter;
+use message::mail::dot_stuffed;
 use message::reply::{Answer, Phase};
 use tokio::time::Instant;
 
@@ -17,6 +18,9 @@ const QUIT: Duration = Duration::from_secs(2);
 const FRESH: Duration = Duration::from_secs(5);
 /// One write of the body, each with its own time limit.
 const BLOCK: usize = 64 * 1024;
+
+/// Room for a final dot and the commands of the next message.
+const ENVELOPE: usize = 512;
 
 /// How long each step may take.
 #[derive(Debug, Clone, Copy)]
@@ -261,7 +265,9 @@ impl Session {
     /// The message, its final dot and, where there is a `next`, the envelope of that. Without a buffer between us and the system it is one
     /// write, which is a third of the work that the relay and we have with a short mail.
     async fn hand_over(&mut self, mail: &Mail, permit: &Permit, next: Option<Next<'_>>) -> Sent {
-        let mut bytes = stuffed(&mail.content);
+        let mut bytes = Vec::with_capacity(mail.content.len() + ENVELOPE);
+        bytes.extend_from_slice(&mail.content);
+        let mut bytes = dot_stuffed(bytes);
         let ahead = match self.wire.buffers() {
             // The dot leaves when it is allowed, not when a buffer is emptied.
             true => bytes.len(),
@@ -402,32 +408,9 @@ fn lost(phase: Phase, how: String) -> Sent {
     }
 }
 
-/// RFC 5321 section 4.5.2: a dot more where a line begins with one; and the end of the last line.
-fn stuffed(content: &[u8]) -> Vec<u8> {
-    let mut stuffed = Vec::with_capacity(content.len() + 64);
-    let mut line_begins = true;
-    for &byte in content {
-        if line_begins && byte == b'.' {
-            stuffed.push(b'.');
-        }
-        stuffed.push(byte);
-        line_begins = byte == b'\n';
-    }
-    if !stuffed.ends_with(b"\r\n") {
-        stuffed.extend_from_slice(b"\r\n");
-    }
-    stuffed
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_dot_at_the_beginning_of_a_line_is_doubled() {
-        let stuffed = stuffed(b".\r\n..a\r\nb.\r\n.");
-        assert_eq!(stuffed, b"..\r\n...a\r\nb.\r\n..\r\n");
-    }
 
     #[test]
     fn an_offer_is_recognised_in_every_spelling() {

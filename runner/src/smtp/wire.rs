@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -152,6 +153,7 @@ impl Wire {
         let mut end = 0;
         loop {
             let line = self.line(&mut end).await?;
+            let line = String::from_utf8_lossy(&self.input[line]);
             let line = parse(&line).ok_or_else(|| {
                 let shown: String = line.chars().take(200).collect();
                 Lost::new(format!("this is not an SMTP reply: {shown}"))
@@ -168,21 +170,22 @@ impl Wire {
             }
             text.push_str(line.text);
             if line.is_last {
+                let answer = Answer::parse(line.code, &text);
                 self.input.drain(..end);
-                return Ok(Answer::parse(line.code, &text));
+                return Ok(answer);
             }
         }
     }
 
-    /// The line that begins at `start`, without its end; `start` becomes that of the next.
-    async fn line(&mut self, start: &mut usize) -> Result<String, Lost> {
+    /// Where the line is that begins at `start`, without its end; `start` becomes that of the next.
+    async fn line(&mut self, start: &mut usize) -> Result<Range<usize>, Lost> {
         let mut searched = *start;
         loop {
             if let Some(found) = self.input[searched..].iter().position(|&b| b == b'\n') {
-                let line = &self.input[*start..searched + found];
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                let line = String::from_utf8_lossy(line).into_owned();
-                *start = searched + found + 1;
+                let end = searched + found;
+                let has_return = self.input[*start..end].ends_with(b"\r");
+                let line = *start..end - usize::from(has_return);
+                *start = end + 1;
                 return Ok(line);
             }
             searched = self.input.len();
