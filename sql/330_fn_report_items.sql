@@ -1,5 +1,6 @@
 -- What report and release share. Locks are taken for the whole call before anything is read: the jobs of fenced items and those
--- that an answer stops, all chunks, all doubts of the positions named; each in key order.
+-- that an answer stops, all chunks, all doubts of the positions named; each in key order. Plans are pinned, and kept: some statements
+-- would be planned anew in each call, which costs more than they do.
 create function campaign._report_items(p_runner_id uuid, p_items jsonb, p_release boolean)
 returns jsonb
 language plpgsql
@@ -8,6 +9,7 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_locked_jobs bigint[];
