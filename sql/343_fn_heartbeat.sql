@@ -11,7 +11,7 @@ begin
   -- A lost heartbeat is repeated within seconds; the commit need not wait for the disk.
   perform set_config('synchronous_commit', 'off', true);
   perform campaign._renew_heartbeat(p_runner_id);
-  -- The lock of the runner's row keeps claims out: there is no lease that cannot be seen here, and later ones get higher epochs.
+  -- The lock of the runner's row keeps claims out: there is no lease that cannot be seen here, and later ones get no lower epochs.
   select coalesce(min(c.epoch), campaign._next_number(0)) into v_leases_from
   from campaign.chunk c
   where c.state = 'leased' and c.runner_id = p_runner_id

@@ -96,7 +96,7 @@ begin
     update campaign.chunk c
     set state = 'leased',
       runner_id = p_runner_id,
-      epoch = campaign._next_number(greatest(c.epoch, v_leases_from)),
+      epoch = greatest(campaign._next_number(c.epoch), v_leases_from),
       first_leased_at = coalesce(c.first_leased_at, v_now)
     from pick p
     where c.job_no = p.job_no and c.chunk_no = p.chunk_no
