@@ -128,13 +128,19 @@ begin
              join campaign.email_jobs j on j.job_no = o.job_no
              where o.job_no = r.job_no and o.chunk_no = (r.pos - 1) / j.chunk_size + 1))) as first_leased_at
         from (
-          -- Sorted once, by the index, and not by each aggregate.
+          -- Sorted once, and not by each aggregate. Two branches, and one look-up a position: a kept plan would read all recipients
+          -- between those of a retry chunk.
           select i.job_no, i.pos, i.email, i.vars
           from campaign.recipient i
-          where i.job_no = v_chunk.job_no
-            and i.pos > v_chunk.mark and i.pos <= v_chunk.last_pos
-            and (v_chunk.kind = 'range' or i.pos = any (v_chunk.positions))
-          order by i.pos
+          where v_chunk.kind = 'range' and i.job_no = v_chunk.job_no and i.pos > v_chunk.mark and i.pos <= v_chunk.last_pos
+          union all
+          select i.job_no, i.pos, i.email, i.vars
+          from unnest(v_chunk.positions) as p (pos)
+          cross join lateral (
+            select o.* from campaign.recipient o where o.job_no = v_chunk.job_no and o.pos = p.pos offset 0
+          ) i
+          where v_chunk.kind = 'retry' and p.pos > v_chunk.mark
+          order by pos
         ) r
       ) w;
   end loop;
