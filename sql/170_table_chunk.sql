@@ -34,7 +34,7 @@ create table campaign.chunk (
 with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 create index chunk_ready on campaign.chunk (job_no, chunk_no) where state = 'ready';
-create index chunk_leased on campaign.chunk (runner_id) where state = 'leased';
+create index chunk_leased on campaign.chunk (runner_id, epoch) where state = 'leased';
 create index chunk_dirty on campaign.chunk (job_no) where dirty;
 
 comment on table campaign.chunk is

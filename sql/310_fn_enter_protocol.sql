@@ -14,8 +14,7 @@ begin
       detail = 'Every statement must see what was committed before it, once it has its locks.',
       hint = 'Call it in a transaction of isolation level read committed.';
   end if;
-  perform set_config('synchronous_commit', 'on', true);
-  -- Statements here are short and their estimates high: compiling the proof of finish takes a second, running it nothing.
-  perform set_config('jit', 'off', true);
+  -- jit: statements here are short and their estimates high: compiling the proof of finish takes a second, running it nothing.
+  perform set_config('synchronous_commit', 'on', true), set_config('jit', 'off', true);
 end
 $$;

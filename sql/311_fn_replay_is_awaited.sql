@@ -1,8 +1,10 @@
 create function campaign._replay_is_awaited()
 returns boolean
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce((select i.awaits_replay or i.name <> campaign._incarnation() from campaign.incarnation i), false)
+begin
+  return coalesce((select i.awaits_replay or i.name <> campaign._incarnation() from campaign.incarnation i), false);
+end
 $$;

@@ -5,17 +5,21 @@ returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = auto
 as $$
 declare
-  v_job campaign.email_jobs;
-  v_on_sent text;
+  v_job record;
   v_keys text[];
   v_lock_timeout text := current_setting('lock_timeout');
 begin
-  select j.* into strict v_job from campaign.email_jobs j where j.job_no = p_job_no;
-  select s.on_sent into v_on_sent from campaign.segments s where s.name = v_job.segment;
-  if v_on_sent is null then
-    delete from campaign.pending_on_sent p where p.job_no = p_job_no and p.pos = any (p_positions);
+  select j.event_id, j.segment, s.on_sent into strict v_job
+  from campaign.email_jobs j
+  left join campaign.segments s on s.name = j.segment
+  where j.job_no = p_job_no;
+  if v_job.on_sent is null then
+    if exists (select from campaign.pending_on_sent p where p.job_no = p_job_no) then
+      delete from campaign.pending_on_sent p where p.job_no = p_job_no and p.pos = any (p_positions);
+    end if;
     return;
   end if;
 
@@ -25,10 +29,10 @@ begin
 
   begin
     perform set_config('lock_timeout', '2s', true);
-    if to_regprocedure(v_on_sent || '(uuid,text,text[])') is null then
-      raise undefined_function using message = format('there is no function %s(uuid, text, text[])', v_on_sent);
+    if to_regprocedure(v_job.on_sent || '(uuid,text,text[])') is null then
+      raise undefined_function using message = format('there is no function %s(uuid, text, text[])', v_job.on_sent);
     end if;
-    execute format('select %s($1, $2, $3)', to_regprocedure(v_on_sent || '(uuid,text,text[])')::regproc)
+    execute format('select %s($1, $2, $3)', to_regprocedure(v_job.on_sent || '(uuid,text,text[])')::regproc)
     using v_job.event_id, v_job.segment, v_keys;
     perform set_config('lock_timeout', v_lock_timeout, true);
     delete from campaign.pending_on_sent p where p.job_no = p_job_no and p.pos = any (p_positions);

@@ -11,7 +11,6 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
 begin
-  -- Nearly always there are none.
   if not jsonb_path_exists(p_items, '$[*].outcomes[*] ? (@.verdict == "stop_job" || @.verdict == "slow_down" || (@.verdict == "fail" && exists(@.rule)))') then
     return '[]';
   end if;

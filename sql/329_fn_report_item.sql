@@ -14,10 +14,13 @@ declare
   v_owner boolean;
   v_runs boolean;
   v_verdict text;
-  v_touched bigint[];
+  v_untouched boolean;
+  v_touched bigint[] := '{}';
   v_open bigint[];
   v_before record;
   v_after record;
+  v_told record;
+  v_newly_sent bigint := 0;
   v_pass record;
 begin
   select c.* into strict v_chunk
@@ -27,28 +30,41 @@ begin
 
   -- Fenced between the look and the lock: the job's lock would come too late in the order.
   if not v_owner and not p_job_locked then
-    return jsonb_build_object('verdict', 'again', 'mark', v_chunk.mark, 'go', jsonb_build_array());
+    return jsonb_build_object('job_no', v_chunk.job_no, 'chunk_no', v_chunk.chunk_no, 'epoch', v_epoch,
+      'verdict', 'again', 'mark', v_chunk.mark, 'go', jsonb_build_array());
   end if;
 
   select j.* into strict v_job from campaign.email_jobs j where j.job_no = v_chunk.job_no;
   v_runs := v_job.status in ('pending', 'running', 'partial');
 
-  select coalesce(array_agg(o.pos), '{}') into v_touched from jsonb_to_recordset(v_outcomes) as o (pos bigint);
-  if v_owner and v_runs and not p_release and v_next_mark > v_chunk.mark then
-    v_touched := v_touched || array(select campaign._positions(v_chunk, v_chunk.mark, v_next_mark));
+  -- The usual case: all were pending before, and whoever the relay took is sent now. So nobody's state need be looked up but of others.
+  v_untouched := v_owner and not p_release and campaign._is_untouched(v_chunk);
+  if not v_untouched then
+    v_touched := array(select o.pos from jsonb_to_recordset(v_outcomes) as o (pos bigint));
+    if v_owner and v_runs and not p_release and v_next_mark > v_chunk.mark then
+      v_touched := v_touched || array(select campaign._positions(v_chunk, v_chunk.mark, v_next_mark));
+    end if;
+    if v_owner and p_release then
+      v_touched := v_touched || campaign._open_positions(v_chunk);
+    end if;
   end if;
-  if v_owner and p_release then
-    v_touched := v_touched || campaign._open_positions(v_chunk);
-  end if;
-  select s.* into v_before from campaign._state_counts(v_chunk.job_no, v_touched) s;
+  v_before := campaign._state_counts(v_chunk.job_no, v_touched);
 
-  v_chunk.recorded := v_chunk.recorded + campaign._record_outcomes(p_runner_id, v_job, v_chunk, v_epoch, v_outcomes);
+  v_told := campaign._record_outcomes(p_runner_id, v_job, v_chunk, v_epoch, v_outcomes, v_untouched);
+  v_chunk.recorded := v_chunk.recorded + v_told.recorded;
+  if v_untouched then
+    v_touched := v_told.others;
+    v_newly_sent := cardinality(v_told.sent);
+  end if;
 
   if v_owner and v_runs and not p_release and v_next_mark > v_chunk.mark then
-    v_pass := campaign._pass_mark(p_runner_id, v_chunk, v_next_mark);
+    v_pass := campaign._pass_mark(p_runner_id, v_chunk, v_next_mark, v_untouched);
     v_chunk.mark := v_pass.mark;
     v_chunk.passed := v_pass.passed;
     v_chunk.recorded := v_chunk.recorded + cardinality(v_pass.refused);
+    if v_untouched then
+      v_touched := v_touched || v_pass.refused;
+    end if;
     if cardinality(v_pass.refused) > 0 then
       -- A refused recipient leaves the chunk's hands only with the mark, and the states below are read from the table.
       update campaign.chunk c
@@ -79,7 +95,7 @@ begin
     v_chunk.epoch := campaign._next_number(v_chunk.epoch);
   end if;
 
-  select s.* into v_after from campaign._state_counts(v_chunk.job_no, v_touched) s;
+  v_after := campaign._state_counts(v_chunk.job_no, v_touched);
 
   update campaign.chunk c
   set
@@ -90,13 +106,16 @@ begin
     passed = v_chunk.passed,
     recorded = v_chunk.recorded,
     dirty = true,
-    n_sent = c.n_sent + v_after.sent - v_before.sent,
+    n_sent = c.n_sent + v_newly_sent + v_after.sent - v_before.sent,
     n_failed = c.n_failed + v_after.failed - v_before.failed,
     n_uncertain = c.n_uncertain + v_after.uncertain - v_before.uncertain,
     n_suppressed = c.n_suppressed + v_after.suppressed - v_before.suppressed
   where c.job_no = v_chunk.job_no and c.chunk_no = v_chunk.chunk_no;
 
   return jsonb_build_object(
+    'job_no', v_chunk.job_no,
+    'chunk_no', v_chunk.chunk_no,
+    'epoch', v_epoch,
     'verdict', v_verdict,
     'mark', v_chunk.mark,
     'go', case when v_verdict in ('ok', 'stop') and not p_release

@@ -66,7 +66,7 @@ begin
       case when c.kind = 'range' then timestamptz 'epoch' + (p_item ->> 'first_leased_us')::bigint * interval '1 microsecond' end)
   where c.job_no = v_chunk.job_no and c.chunk_no = v_chunk.chunk_no;
 
-  v_chunk.recorded := v_chunk.recorded + campaign._record_outcomes(p_runner_id, v_job, v_chunk, (p_item ->> 'epoch')::bigint, v_outcomes);
+  v_chunk.recorded := v_chunk.recorded + (campaign._record_outcomes(p_runner_id, v_job, v_chunk, (p_item ->> 'epoch')::bigint, v_outcomes, false)).recorded;
 
   if v_chunk.state <> 'leased' then
     v_open := campaign._open_positions(v_chunk);

@@ -19,14 +19,7 @@ begin
     and not exists (select from campaign.retry_item i where i.job_no = p_job_no)
     and j.total_contacts = (select sum(c.n) from campaign.chunk c where c.job_no = p_job_no and c.kind = 'range')
     and (j.total_contacts, j.sent_count, j.failed_count, j.uncertain_count, j.suppressed_count) = (
-      select count(*), count(*) filter (where s.state = 'sent'), count(*) filter (where s.state = 'failed'),
-        count(*) filter (where s.state = 'uncertain'), count(*) filter (where s.state = 'suppressed')
-      from (
-        select r.state
-        from campaign.recipient_state r
-        where r.job_no = p_job_no
-        offset 0 -- else each count works the state out anew
-      ) s);
+      select f.total, f.sent, f.failed, f.uncertain, f.suppressed from campaign._count_facts(p_job_no) f);
   return found;
 end
 $$;

@@ -86,7 +86,7 @@ begin
       suppressed_count = v_sums.suppressed,
       cancelled_count = case when v_status = 'cancelled'
         then greatest(0, j.total_contacts - v_sums.sent - v_sums.failed - v_sums.uncertain - v_sums.suppressed - v_sums.in_hand) else 0 end,
-      cursor = campaign._job_cursor(p_job_no),
+      cursor = campaign._job_cursor(p_job_no, v_job.cursor / v_job.chunk_size),
       errors = case when v_sums.failed is distinct from j.failed_count then campaign._job_errors(p_job_no) else j.errors end,
       last_heartbeat = greatest(j.last_heartbeat, v_heard),
       status = v_status,

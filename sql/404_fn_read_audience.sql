@@ -4,6 +4,7 @@ create function campaign._read_audience(p_query text, p_event_id uuid, p_keys te
 returns table (recipient_key text, email text, vars jsonb)
 language plpgsql
 volatile
+rows 100000
 set search_path = pg_catalog, pg_temp
 set transaction_read_only = on
 as $$

@@ -25,6 +25,26 @@ begin
       select m.recipient_key, m.folded
       from campaign._mailed_already(p_dedupe_key, p_job_no) m
       where not coalesce(p_allow_repeat, false)
+    ),
+    named as materialized (
+      select q.*, campaign._fold_address(q.email) as folded
+      from (
+        select r.recipient_key, btrim(r.email) as email, coalesce(r.vars, '{}') as vars, row_number() over () as ord
+        from campaign._read_audience(p_query, p_event_id, p_keys) r
+      ) q
+    ),
+    -- Few, as a rule: so not all rows are sorted, with all that is in them. Equal hashes only say where to look.
+    repeated as materialized (
+      select a.ord, a.nth_by_key, row_number() over (partition by a.folded, a.recipient_key is null, a.nth_by_key > 1 order by a.ord) as nth_by_address
+      from (
+        -- First by key, then by address: a row that is left out takes nobody's place.
+        select n.ord, n.recipient_key, n.folded, row_number() over (partition by n.recipient_key, n.folded is null order by n.ord) as nth_by_key
+        from named n
+        where hashtextextended(n.recipient_key, 0) in (
+            select hashtextextended(k.recipient_key, 0) from named k group by 1 having count(*) > 1)
+          or hashtextextended(n.folded, 0) in (
+            select hashtextextended(k.folded, 0) from named k group by 1 having count(*) > 1)
+      ) a
     )
     select a.ord, a.recipient_key, a.email, a.vars, a.reason,
       a.reason is null and (
@@ -37,24 +57,11 @@ begin
       select n.*,
         case
           when n.folded is null or n.recipient_key is null then 'invalid'
-          when n.nth_by_address > 1 or n.nth_by_key > 1 then 'duplicate'
+          when n.ord in (select d.ord from repeated d where d.nth_by_address > 1 or d.nth_by_key > 1) then 'duplicate'
           when s.email is not null then 'suppressed'
           when n.recipient_key in (select m.recipient_key from mailed m) or n.folded in (select m.folded from mailed m) then 'already_mailed'
         end as reason
-      from (
-        -- First by key, then by address: a row that is left out takes nobody's place.
-        select k.*, row_number() over (partition by k.folded, k.recipient_key is null, k.nth_by_key > 1 order by k.ord) as nth_by_address
-        from (
-          select f.*, row_number() over (partition by f.recipient_key, f.folded is null order by f.ord) as nth_by_key
-          from (
-            select q.*, campaign._fold_address(q.email) as folded
-            from (
-              select r.recipient_key, btrim(r.email) as email, coalesce(r.vars, '{}') as vars, row_number() over () as ord
-              from campaign._read_audience(p_query, p_event_id, p_keys) r
-            ) q
-          ) f
-        ) k
-      ) n
+      from named n
       left join campaign.suppressions s on s.email = n.folded
     ) a;
 exception

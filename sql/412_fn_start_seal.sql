@@ -9,7 +9,8 @@ as $$
 declare
   v_job campaign.email_jobs;
   v_total bigint;
-  v_unmailable bigint;
+  v_wrong bigint;
+  v_last bigint;
   v_excluded jsonb;
 begin
   select j.* into v_job from campaign.email_jobs j where j.job_no = p_job_no and not j.audience_frozen for update;
@@ -22,12 +23,10 @@ begin
   end if;
 
   -- The audience was written with the caller's rights: what everything later relies on is looked at here.
-  select count(*), count(*) filter (where campaign._fold_address(r.email) is null) into v_total, v_unmailable
+  select count(*), count(*) filter (where campaign._fold_address(r.email) is null or r.pos < 1), max(r.pos) into v_total, v_wrong, v_last
   from campaign.recipient r
   where r.job_no = p_job_no;
-  if v_unmailable > 0
-    or exists (select from campaign.recipient r where r.job_no = p_job_no and r.pos not between 1 and v_total)
-  then
+  if v_wrong > 0 or v_last > v_total then
     raise exception using
       errcode = 'CP011',
       message = format('the audience of job %s is not one that start_campaign writes', p_job_no),

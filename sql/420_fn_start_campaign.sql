@@ -58,7 +58,7 @@ begin
     count(*) filter (where a.reason is null) as total,
     count(*) filter (where a.broken) as broken,
     count(a.lacking) as lacking,
-    (select string_agg(distinct n, ', ') from audience l cross join unnest(l.lacking) n) as names
+    (select string_agg(distinct n, ', ') from audience l cross join unnest(l.lacking) n where l.lacking is not null) as names
   into v_audience
   from audience a;
   perform campaign._check_fit(v_audience.total, v_audience.broken, v_audience.lacking, v_audience.names);
