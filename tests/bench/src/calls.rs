@@ -15,7 +15,10 @@ pub struct Calls {
 
 impl Calls {
     pub fn add(&mut self, campaign: Vec<Duration>) {
-        assert!(!campaign.is_empty(), "the log of PostgreSQL has no such call");
+        assert!(
+            !campaign.is_empty(),
+            "the log of PostgreSQL has no such call"
+        );
         self.campaigns.push(campaign);
     }
 
@@ -51,7 +54,9 @@ impl Log {
 
     pub fn read(mut self) -> String {
         let mut text = String::new();
-        self.0.read_to_string(&mut text).expect("the log of PostgreSQL cannot be read");
+        self.0
+            .read_to_string(&mut text)
+            .expect("the log of PostgreSQL cannot be read");
         text
     }
 }

@@ -80,7 +80,9 @@ impl Campaign {
         let client = db.connect().await.expect("no connection");
         let statement = client.prepare(start).await.expect("start_campaign");
         let called = Instant::now();
-        let row = client.query_one(&statement, &[&config, &dedupe_key, &audience]).await;
+        let row = client
+            .query_one(&statement, &[&config, &dedupe_key, &audience])
+            .await;
         let committed = Instant::now();
         let row = row.expect("the campaign does not start");
         Campaign {
@@ -116,7 +118,11 @@ impl Campaign {
     pub async fn verify(&self, db: &Db) {
         db.assert_books_hold(&self.job).await;
         let sent = db.count(&self.job, "sent_count").await;
-        assert!(sent == self.mails as i64, "{sent} of {} were sent", self.mails);
+        assert!(
+            sent == self.mails as i64,
+            "{sent} of {} were sent",
+            self.mails
+        );
     }
 }
 
@@ -125,7 +131,11 @@ pub async fn until_reported(db: &Db, job: &Job, mails: u64) {
     let sql = "select count(*) >= $2 from campaign.attempt where job_no = $1 and outcome = 'sent'";
     let end = Instant::now() + e2e::LIMIT;
     while !db.one::<bool>(sql, &[&job.job_no, &(mails as i64)]).await {
-        assert!(Instant::now() < end, "{mails} mails are not recorded within {:?}", e2e::LIMIT);
+        assert!(
+            Instant::now() < end,
+            "{mails} mails are not recorded within {:?}",
+            e2e::LIMIT
+        );
         sleep(Duration::from_millis(5)).await;
     }
 }

@@ -22,8 +22,20 @@ const OTHER: &str = "other";
 
 /// What a function is for, by what its name begins with. What is named by none is counted for those who call it.
 const PURPOSES: [(&str, &[&str]); 9] = [
-    ("token", &["message::token", "hmac", "sha2", "digest", "block_buffer"]),
-    ("links", &["message::links", "message::markup", "lol_html", "cssparser", "selectors"]),
+    (
+        "token",
+        &["message::token", "hmac", "sha2", "digest", "block_buffer"],
+    ),
+    (
+        "links",
+        &[
+            "message::links",
+            "message::markup",
+            "lol_html",
+            "cssparser",
+            "selectors",
+        ],
+    ),
     (
         "render",
         &[
@@ -36,15 +48,31 @@ const PURPOSES: [(&str, &[&str]); 9] = [
             "minijinja",
         ],
     ),
-    ("text part", &["message::text", "html2text", "html5ever", "markup5ever"]),
+    (
+        "text part",
+        &["message::text", "html2text", "html5ever", "markup5ever"],
+    ),
     (
         "build",
-        &["message", "lettre", "quoted_printable", "email_encoding", "mime", "httpdate"],
+        &[
+            "message",
+            "lettre",
+            "quoted_printable",
+            "email_encoding",
+            "mime",
+            "httpdate",
+        ],
     ),
     ("SMTP", &["campaign_runner::smtp"]),
     (
         "claim and report",
-        &["campaign_runner::storage", "tokio_postgres", "postgres_protocol", "postgres_types", "deadpool"],
+        &[
+            "campaign_runner::storage",
+            "tokio_postgres",
+            "postgres_protocol",
+            "postgres_types",
+            "deadpool",
+        ],
     ),
     ("engine", &["campaign_runner"]),
     ("tokio", &["tokio", "mio"]),
@@ -164,7 +192,8 @@ impl Profile {
         let purposes: Vec<Option<&'static str>> = (self.functions.iter())
             .map(|function| purpose(&function.name))
             .collect();
-        let mut counts: HashMap<&str, f64> = PURPOSES.iter().map(|(name, _)| (*name, 0.0)).collect();
+        let mut counts: HashMap<&str, f64> =
+            PURPOSES.iter().map(|(name, _)| (*name, 0.0)).collect();
         counts.insert(OTHER, 0.0);
         let mut count = |purpose, instructions| *counts.entry(purpose).or_default() += instructions;
         let mut waiting: Vec<f64> = self.functions.iter().map(|function| function.own).collect();
@@ -210,10 +239,19 @@ mod tests {
     fn functions_are_known_by_the_beginning_of_their_path() {
         assert_eq!(purpose("message::token::Token::sign"), Some("token"));
         assert_eq!(purpose("message::mail::build"), Some("build"));
-        assert_eq!(purpose("<lettre::message::Message as core::fmt::Debug>::fmt"), Some("build"));
-        assert_eq!(purpose("campaign_runner::smtp::session::send"), Some("SMTP"));
+        assert_eq!(
+            purpose("<lettre::message::Message as core::fmt::Debug>::fmt"),
+            Some("build")
+        );
+        assert_eq!(
+            purpose("campaign_runner::smtp::session::send"),
+            Some("SMTP")
+        );
         assert_eq!(purpose("campaign_runner::engine::carry"), Some("engine"));
-        assert_eq!(purpose("tokio_postgres::client::query"), Some("claim and report"));
+        assert_eq!(
+            purpose("tokio_postgres::client::query"),
+            Some("claim and report")
+        );
         assert_eq!(purpose("tokio::runtime::park"), Some("tokio"));
         assert_eq!(purpose("messages::x"), None);
         assert_eq!(purpose("malloc"), None);
@@ -245,6 +283,9 @@ mod tests {
         );
         let counts = profile.by_purpose();
         let all: f64 = counts.values().sum();
-        assert!((all - 100.0).abs() < 0.01 && counts["tokio"] > 90.0, "{counts:?}");
+        assert!(
+            (all - 100.0).abs() < 0.01 && counts["tokio"] > 90.0,
+            "{counts:?}"
+        );
     }
 }

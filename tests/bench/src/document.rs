@@ -74,7 +74,13 @@ impl Results {
             digits,
         };
         vec![
-            target("ours / limit", AtLeast(0.9), ours / self.limit.rate(), "", 2),
+            target(
+                "ours / limit",
+                AtLeast(0.9),
+                ours / self.limit.rate(),
+                "",
+                2,
+            ),
             target(
                 "ours / graphile-worker + nodemailer",
                 AtLeast(8.0),
@@ -161,7 +167,11 @@ impl Results {
 
     pub fn document(&self) -> String {
         let mut text = String::new();
-        let command = if self.full { "make bench-full" } else { "make bench" };
+        let command = if self.full {
+            "make bench-full"
+        } else {
+            "make bench"
+        };
         let mut add = |part: std::fmt::Arguments| text.write_fmt(part).expect("text");
         add(format_args!(
             "# Benchmarks\n\n\
@@ -172,7 +182,10 @@ impl Results {
         for (what, which) in &self.machine {
             machine.row(vec![(*what).to_owned(), which.clone()]);
         }
-        add(format_args!("{machine}\n## Targets\n\n{}\n", self.targets_table()));
+        add(format_args!(
+            "{machine}\n## Targets\n\n{}\n",
+            self.targets_table()
+        ));
         add(format_args!(
             "## Speed\n\n\
              *mails/s* is between the first and the last acceptance, as smtp-sink counts them itself, looked at every 2 ms. *start to end* is from the \

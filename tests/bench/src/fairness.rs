@@ -89,9 +89,15 @@ pub async fn measure() -> Fairness {
     for _ in 0..REPEATED {
         small(&db, &mut fairness.beside).await;
         let status: String = db
-            .one("select status from campaign.email_jobs where id = $1", &[&large.job.id])
+            .one(
+                "select status from campaign.email_jobs where id = $1",
+                &[&large.job.id],
+            )
             .await;
-        assert!(status == "running", "the large campaign is {status}, so nothing was beside it");
+        assert!(
+            status == "running",
+            "the large campaign is {status}, so nothing was beside it"
+        );
     }
     let cancel = "select status from campaign.cancel_campaign($1)";
     db.one::<String>(cancel, &[&large.job.id]).await;

@@ -56,9 +56,8 @@ pub struct Growth {
 impl Growth {
     fn size(&self, recipients: u64, snapshot_held: bool) -> &Size {
         let mut sizes = self.sizes.iter();
-        let size = sizes.find(|size| {
-            size.recipients == recipients && size.snapshot_held == snapshot_held
-        });
+        let size =
+            sizes.find(|size| size.recipients == recipients && size.snapshot_held == snapshot_held);
         size.expect("a size that was measured")
     }
 
@@ -309,7 +308,6 @@ async fn obsolete(db: &Db) -> (i64, i64) {
         format!("select sum({what})::bigint from pg_stat_user_tables where schemaname = 'campaign'")
     };
     db.run("select pg_stat_force_next_flush()").await;
-    let [made, left] =
-        ["n_tup_upd + n_tup_del", "n_dead_tup"].map(tuples);
+    let [made, left] = ["n_tup_upd + n_tup_del", "n_dead_tup"].map(tuples);
     (db.one(&made, &[]).await, db.one(&left, &[]).await)
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use e2e::{Db, Runner};
+use e2e::Runner;
 use mail_catcher::{Catcher, Config, Store};
 use serde_json::json;
 use tokio::task::{JoinSet, LocalSet};

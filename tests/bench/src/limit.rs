@@ -36,7 +36,12 @@ async fn send(mails: u64, same: Option<Arc<[u8]>>) -> Cost {
     let next = Arc::new(AtomicU64::new(1));
     let mut connections = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        connections.spawn(connection(meter.addr(), mails, Arc::clone(&next), same.clone()));
+        connections.spawn(connection(
+            meter.addr(),
+            mails,
+            Arc::clone(&next),
+            same.clone(),
+        ));
     }
     while let Some(ended) = connections.join_next().await {
         ended.expect("a connection failed");
@@ -59,8 +64,7 @@ async fn connection(addr: SocketAddr, mails: u64, next: Arc<AtomicU64>, same: Op
         if n > mails {
             break;
         }
-        let envelope =
-            format!("MAIL FROM:<{FROM}>\r\nRCPT TO:<{}>\r\nDATA\r\n", address(n));
+        let envelope = format!("MAIL FROM:<{FROM}>\r\nRCPT TO:<{}>\r\nDATA\r\n", address(n));
         connection.write(envelope.as_bytes()).await;
         let built;
         let mail = match &same {

@@ -27,15 +27,27 @@ pub async fn describe() -> Vec<(&'static str, String)> {
     let postgresql: String = db.one("select split_part(version(), ' on ', 1)", &[]).await;
     let cores = std::thread::available_parallelism().expect("a number of cores");
     vec![
-        ("machine", format!("{cores} cores of {}, {} of memory", model(), memory())),
-        ("system", format!("{}, {}", system(), said("uname", &["-sr"]))),
-        ("database", format!("{postgresql}, with {}", shown.join(", "))),
+        (
+            "machine",
+            format!("{cores} cores of {}, {} of memory", model(), memory()),
+        ),
+        (
+            "system",
+            format!("{}, {}", system(), said("uname", &["-sr"])),
+        ),
+        (
+            "database",
+            format!("{postgresql}, with {}", shown.join(", ")),
+        ),
         (
             "ours",
             format!(
                 "campaign-runner {} (release), {}, lettre {}",
                 env!("CARGO_PKG_VERSION"),
-                said("rustc", &["--version"]).split(" (").next().unwrap_or_default(),
+                said("rustc", &["--version"])
+                    .split(" (")
+                    .next()
+                    .unwrap_or_default(),
                 lettre()
             ),
         ),
@@ -79,13 +91,17 @@ fn memory() -> String {
 
 fn system() -> String {
     let release = fs::read_to_string("/etc/os-release").expect("/etc/os-release");
-    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    let name = release
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="));
     name.expect("a name").trim_matches('"').to_owned()
 }
 
 fn lettre() -> String {
     let lock = include_str!("../../../Cargo.lock");
-    let (_, rest) = lock.split_once("name = \"lettre\"\nversion = \"").expect("lettre is locked");
+    let (_, rest) = lock
+        .split_once("name = \"lettre\"\nversion = \"")
+        .expect("lettre is locked");
     rest.split('"').next().unwrap_or_default().to_owned()
 }
 
@@ -104,7 +120,10 @@ mod tests {
     #[test]
     fn a_field_is_found_by_its_whole_name() {
         let text = "model\t\t: 6\nmodel name\t: Some CPU @ 2 GHz\n";
-        assert_eq!(field(text, "model name").as_deref(), Some("Some CPU @ 2 GHz"));
+        assert_eq!(
+            field(text, "model name").as_deref(),
+            Some("Some CPU @ 2 GHz")
+        );
         assert_eq!(field(text, "name"), None);
     }
 }

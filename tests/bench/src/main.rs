@@ -65,7 +65,7 @@ async fn run(args: Args) {
     let mut limit = Limit::new();
     match args.part {
         Some(Part::Speed) => {
-            let speed = speed::measure(&mut limit, false).await;
+            let speed = speed::measure_quickly(&mut limit).await;
             println!("\n{}", speed.table(&limit));
         }
         Some(Part::Peers) => {
@@ -78,7 +78,7 @@ async fn run(args: Args) {
         Some(Part::Fairness) => drop(fairness::measure().await),
         Some(Part::Cpu) => drop(cpu::measure().await),
         None => {
-            let speed = speed::measure(&mut limit, true).await;
+            let speed = speed::measure(&mut limit).await;
             let peers = peers::measure(&mut limit).await;
             println!("\n{}\n{}", speed.table(&limit), peers.table(&limit));
             let results = Results {

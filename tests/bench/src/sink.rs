@@ -83,7 +83,12 @@ impl Sink {
                 let now = count(&counters);
                 let at = Instant::now();
                 match &mut seen {
-                    None if now > before => seen = Some(Seen { first: (at, now), last: (at, now) }),
+                    None if now > before => {
+                        seen = Some(Seen {
+                            first: (at, now),
+                            last: (at, now),
+                        })
+                    }
                     Some(seen) if now > seen.last.1 => seen.last = (at, now),
                     _ => {}
                 }
@@ -132,7 +137,9 @@ fn count(counters: &File) -> u64 {
     let length = counters.metadata().expect("the counters are gone").len();
     let mut tail = [0; 128];
     let begin = length.saturating_sub(tail.len() as u64);
-    let read = counters.read_at(&mut tail, begin).expect("the counters cannot be read");
+    let read = counters
+        .read_at(&mut tail, begin)
+        .expect("the counters cannot be read");
     last_count(&tail[..read])
 }
 
@@ -154,6 +161,9 @@ mod tests {
     fn the_last_whole_count_of_the_sink_is_read() {
         assert_eq!(last_count(b""), 0);
         assert_eq!(last_count(b"sess=1 quit=0 mesg=41\r"), 41);
-        assert_eq!(last_count(b"it=0 mesg=41\rsess=1 quit=0 mesg=42\rsess=1 quit=0 mesg=4"), 42);
+        assert_eq!(
+            last_count(b"it=0 mesg=41\rsess=1 quit=0 mesg=42\rsess=1 quit=0 mesg=4"),
+            42
+        );
     }
 }

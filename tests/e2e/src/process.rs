@@ -117,7 +117,10 @@ pub(crate) fn command_under(
     name: &str,
     flags: &[&str],
 ) -> Command {
-    let mut words = program.iter().map(OsString::from).chain([executable().into()]);
+    let mut words = program
+        .iter()
+        .map(OsString::from)
+        .chain([executable().into()]);
     let mut command = Command::new(words.next().expect("at least the executable"));
     command
         .args(words)
