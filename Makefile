@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-walks test-e2e test-docs test-api guards model chaos bench bench-relay lint fmt
+.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-walks test-e2e test-docs test-api guards model chaos bench bench-full bench-opens bench-relay lint fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -61,8 +61,14 @@ model: ## Search all states of the protocol, with and without each of its guards
 chaos: ## Send campaigns under random faults and account for everybody; RUNS=50 SEED=… RUN=…
 	@RUNS='$(or $(RUNS),50)' SEED='$(SEED)' CHAOS_RUN='$(RUN)' tools/test.sh chaos
 
-bench: ## 5,000 opens and 100 clicks a second while a campaign is sent
-	@tools/test.sh bench
+bench: ## Measure speed and growth against the limit and against peers, into docs/benchmarks.md; PART=speed measures a part
+	@tools/bench.sh $(if $(PART),--part $(PART))
+
+bench-full: ## The same, and what takes long
+	@tools/bench.sh --full
+
+bench-opens: ## 5,000 opens and 100 clicks a second while a campaign is sent
+	@tools/test.sh bench_opens
 
 bench-relay: ## Simulate the relay of the first real run in four configurations; SEED=… varies its drops
 	@SEED='$(SEED)' tools/test.sh bench_relay

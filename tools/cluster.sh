@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# cluster.sh create [SIZE] | start FOLDER | stop FOLDER MODE | remove FOLDER | standby FOLDER | promote STANDBY FOLDER: clusters for
-# tests, on the loopback address. create starts one and prints "FOLDER PORT"; with a SIZE, FOLDER/small is a disk of this size, seen by
-# its server only and gone with it. remove also removes what was made in FOLDER by a create with PG_CAMPAIGN_CLUSTERS=FOLDER. standby
-# starts a standby of one, and prints the same of it; promote lets it take the place of its primary, which has been stopped, also on its
-# port. They need no disk: they survive the end of the server, not that of the machine.
+# cluster.sh create [SIZE] | create_durable | start FOLDER | stop FOLDER MODE | remove FOLDER | standby FOLDER | promote STANDBY FOLDER:
+# clusters for tests, on the loopback address. create starts one and prints "FOLDER PORT"; with a SIZE, FOLDER/small is a disk of this
+# size, seen by its server only and gone with it. remove also removes what was made in FOLDER by a create with
+# PG_CAMPAIGN_CLUSTERS=FOLDER. standby starts a standby of one, and prints the same of it; promote lets it take the place of its primary,
+# which has been stopped, also on its port. They need no disk: they survive the end of the server, not that of the machine. The one of
+# create_durable, for benchmarks, survives both.
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 locate
 
@@ -29,6 +30,13 @@ create() {
   size=${1:-}
   in_new_folder "start${size:+_with_small_disk}" new_data
 }
+
+# No checkpoint falls into a measurement: else figures would be those of when it did.
+durable_data() {
+  new_cluster "$folder/data" "max_connections = 200" "shared_buffers = 2GB" "max_wal_size = 16GB" "checkpoint_timeout = 1h"
+}
+
+create_durable() { in_new_folder start durable_data; }
 
 copied_data() {
   mkdir -m 700 "$folder/data"
@@ -75,6 +83,6 @@ remove() {
 }
 
 case ${1:-} in
-  create | start | stop | remove | standby | promote) "$@" ;;
-  *) die "cluster.sh: expected create, start, stop, remove, standby or promote" ;;
+  create | create_durable | start | stop | remove | standby | promote) "$@" ;;
+  *) die "cluster.sh: expected create, create_durable, start, stop, remove, standby or promote" ;;
 esac

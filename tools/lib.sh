@@ -13,6 +13,9 @@ TOOLS=${PG_CAMPAIGN_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/pg_campaign/cargo-pgr
 EXIM=$TOOLS/exim4
 # Tests the REST API: see setup.sh.
 SCHEMATHESIS=$TOOLS/schemathesis
+# What benchmarks send to, and what they are compared with: see setup.sh.
+SMTP_SINK=$TOOLS/smtp-sink
+PEERS=$TOOLS/peers
 DEBIAN_LIB=/usr/lib/postgresql/15
 DEBIAN_SHARE=/usr/share/postgresql/15
 RUN=$ROOT/.run
@@ -120,5 +123,18 @@ start_cluster() {
 
 # stop_cluster DATA MODE
 stop_cluster() { as_server "$PG_BIN/pg_ctl" stop -s -w -t 60 -D "$1" -m "$2"; }
+
+# create_cluster KIND: a cluster that lives only as long as the script, with a database to clone. KIND is a command of cluster.sh.
+create_cluster() {
+  local cluster
+  trap 'exit 130' INT TERM
+  cluster=$(tools/cluster.sh "$1")
+  trap 'tools/cluster.sh remove "$PG_CAMPAIGN_CLUSTERS"' EXIT
+  # Where tests make clusters of their own.
+  export PG_CAMPAIGN_CLUSTERS=${cluster% *}
+  export PGHOST=127.0.0.1 PGUSER=postgres PGPORT=${cluster##* }
+  sql postgres -c "create database campaign_template"
+  sql campaign_template -c "create extension pg_campaign"
+}
 
 sql() { "$PG_BIN/psql" -qAtX -v ON_ERROR_STOP=1 "$@"; }

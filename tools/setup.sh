@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# setup.sh [--test]: installs what is missing to build and run (and to test) on Debian 12 with Rust. Says what first.
+# setup.sh [--test | --bench]: installs what is missing to build and run (and to test, or for benchmarks) on Debian 12 with Rust. Says
+# what first.
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 packages=(
@@ -21,6 +22,16 @@ if [[ ${1:-} == --test ]]; then
     "libgnutls-dane0: Exim needs it"
     "libidn12: Exim needs it"
     "libnsl2: Exim needs it"
+  )
+fi
+
+if [[ ${1:-} == --bench ]]; then
+  packages+=("valgrind: counts instructions")
+fi
+if [[ ${1:-} == --bench ]] && ! command -v npm >/dev/null; then
+  packages+=(
+    "nodejs: npm needs it"
+    "npm: installs the peers that we are compared with"
   )
 fi
 
@@ -115,4 +126,40 @@ if [[ ${1:-} == --test ]] && ! cmp -s tests/api/requirements.txt "$SCHEMATHESIS/
   say "Installing schemathesis, which tests the REST API, into $SCHEMATHESIS"
   install_schemathesis ||
     die "schemathesis cannot be installed" "See above. What it needs is in tests/api/requirements.txt."
+fi
+
+# Not installed either: Debian's package would be this machine's mail server.
+fetch_smtp_sink() (
+  local unpacked=$SMTP_SINK.new
+  rm -rf "$unpacked"
+  mkdir -p "$unpacked/debs"
+  cd "$unpacked/debs"
+  apt-get -q download postfix >/dev/null 2>&1 || { apt -q update && apt-get -q download postfix; } || return 1
+  dpkg -x postfix_*.deb "$unpacked"
+  dpkg-deb -f postfix_*.deb Version >"$unpacked/version"
+  install -m 755 "$unpacked/usr/sbin/smtp-sink" "$unpacked"/usr/lib/postfix/libpostfix-{global,util}.so "$unpacked/"
+  rm -rf "$unpacked/debs" "$unpacked/usr" "$unpacked/etc" "$unpacked/var" "$unpacked/lib"
+  rm -rf "$SMTP_SINK"
+  mv "$unpacked" "$SMTP_SINK"
+)
+
+if [[ ${1:-} == --bench && ! -x $SMTP_SINK/smtp-sink ]]; then
+  say "Unpacking smtp-sink of Debian's postfix, for benchmarks, into $SMTP_SINK"
+  fetch_smtp_sink || die "smtp-sink cannot be fetched" "See above. The package is postfix."
+fi
+
+# A node of the version that they want is among them.
+install_peers() {
+  rm -rf "$PEERS"
+  mkdir -p "$PEERS"
+  cp tests/bench/peers/{package.json,package-lock.json,.npmrc} "$PEERS/" &&
+    (cd "$PEERS" && npm ci --silent && cp package-lock.json installed)
+}
+
+if [[ ${1:-} == --bench ]]; then
+  if ! cmp -s tests/bench/peers/package-lock.json "$PEERS/installed"; then
+    say "Installing graphile-worker, pg-boss and nodemailer, to compare with, into $PEERS"
+    install_peers || die "the peers cannot be installed" "See above. What they need is in tests/bench/peers/package.json."
+  fi
+  ln -sfn "$PEERS/node_modules" tests/bench/peers/node_modules
 fi

@@ -3,7 +3,7 @@
 # pgTAP file. SPEC=… takes the guards of that spec of tests/isolation out, and shows what differs.
 # UPDATE_DOCS=1 makes docs write the outputs that the documents show, instead of comparing them.
 # PROPTEST_CASES and PROPTEST_RNG_SEED vary the random walks.
-# bench and bench_relay are not of all: benchmarks; SEED varies the random part of bench_relay.
+# bench_opens and bench_relay are not of all: benchmarks; SEED varies the random part of bench_relay.
 # RUNS=… makes chaos so many runs, one family of faults after the other, and from 50 write docs/guarantee.md; by default few runs
 # have all faults. SEED makes their schedules those of an earlier time, CHAOS_RUN is the only one of them.
 # All but lint and unit run against a cluster that lives only as long as this script.
@@ -96,7 +96,7 @@ chaos() {
   "$CARGO_TARGET_DIR/debug/chaos" "${runs[@]}" ${SEED:+--seed "$SEED"} ${CHAOS_RUN:+--run "$CHAOS_RUN"} --logs "$CARGO_TARGET_DIR/chaos"
 }
 
-bench() {
+bench_opens() {
   export CAMPAIGN_TEMPLATE_DB=campaign_template
   cargo build -q --release --locked -p campaign-runner
   cargo bench -q --locked -p e2e --bench opens
@@ -108,18 +108,6 @@ bench_relay() {
   cargo bench -q --locked -p e2e --bench relay
 }
 
-create_cluster() {
-  local cluster
-  trap 'exit 130' INT TERM
-  cluster=$(tools/cluster.sh create)
-  trap 'tools/cluster.sh remove "$PG_CAMPAIGN_CLUSTERS"' EXIT
-  # Where tests make clusters of their own.
-  export PG_CAMPAIGN_CLUSTERS=${cluster% *}
-  export PGHOST=127.0.0.1 PGUSER=postgres PGPORT=${cluster##* }
-  sql postgres -c "create database campaign_template"
-  sql campaign_template -c "create extension pg_campaign"
-}
-
 stages=("$@")
 if ((${#stages[@]} == 0)); then
   stages=(lint unit sql isolation guards walks e2e api docs chaos)
@@ -127,13 +115,13 @@ fi
 tools/setup.sh --test
 tools/build.sh extension
 locate
-if [[ " ${stages[*]} " =~ \ (sql|isolation|guards|walks|e2e|api|docs|chaos|bench|bench_relay)\  ]]; then
-  create_cluster
+if [[ " ${stages[*]} " =~ \ (sql|isolation|guards|walks|e2e|api|docs|chaos|bench_opens|bench_relay)\  ]]; then
+  create_cluster create
 fi
 
 failed=()
 for stage in "${stages[@]}"; do
-  [[ $stage =~ ^(lint|unit|sql|isolation|guards|walks|e2e|api|docs|chaos|bench|bench_relay)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation guards walks e2e api docs chaos bench bench_relay"
+  [[ $stage =~ ^(lint|unit|sql|isolation|guards|walks|e2e|api|docs|chaos|bench_opens|bench_relay)$ ]] || die "test.sh: no stage $stage" "There are: lint unit sql isolation guards walks e2e api docs chaos bench_opens bench_relay"
   say "Test: $stage"
   # Not `if !`: that would switch errexit off inside the stage.
   set +e

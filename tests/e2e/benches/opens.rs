@@ -1,4 +1,4 @@
-//! Opens and clicks at constant rates, with a real server and a real PostgreSQL, while a campaign is being sent: `make bench`.
+//! Opens and clicks at constant rates, with a real server and a real PostgreSQL, while a campaign is being sent: `make bench-opens`.
 //!
 //! The load is open-loop: a request is due at its time whether or not those before were answered, and its latency counts
 //! from then, so a server that falls behind cannot hide it by being asked less.

@@ -1,4 +1,5 @@
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
@@ -105,8 +106,24 @@ impl Drop for Process {
 
 /// A command of campaign-runner that logs in at this database as this role.
 pub(crate) fn command(db: &Db, role: &str, name: &str, flags: &[&str]) -> Command {
-    let mut command = Command::new(executable());
+    command_under(&[], db, role, name, flags)
+}
+
+/// The same, run by another program with these arguments.
+pub(crate) fn command_under(
+    program: &[String],
+    db: &Db,
+    role: &str,
+    name: &str,
+    flags: &[&str],
+) -> Command {
+    let mut words = program
+        .iter()
+        .map(OsString::from)
+        .chain([executable().into()]);
+    let mut command = Command::new(words.next().expect("at least the executable"));
     command
+        .args(words)
         .arg(name)
         .args(flags)
         .env("PGHOST", &db.server().host)

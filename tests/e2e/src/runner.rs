@@ -5,7 +5,7 @@ use tokio::time::timeout;
 
 use crate::LIMIT;
 use crate::db::{Db, RUNNER_ROLE};
-use crate::process::{Process, command};
+use crate::process::{Process, command, command_under};
 
 /// A process `campaign-runner run`.
 pub struct Runner(Process);
@@ -23,6 +23,14 @@ impl Runner {
         let mut command = command(db, RUNNER_ROLE, "run", flags);
         command.envs(environment.iter().cloned());
         Runner(Process::spawn(command))
+    }
+
+    /// Run by another program with these arguments. Returns when the runner is registered.
+    pub async fn spawn_under(program: &[String], db: &Db) -> Runner {
+        let command = command_under(program, db, RUNNER_ROLE, "run", &[]);
+        let mut runner = Runner(Process::spawn(command));
+        runner.until_registered(db).await;
+        runner
     }
 
     pub async fn until_registered(&mut self, db: &Db) {

@@ -1,0 +1,141 @@
+//! Campaigns as the benchmarks send them.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use e2e::{Db, Job, Runner};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::figures::grouped;
+use crate::usage;
+
+const LETTER: &str = include_str!("../letters/tracked.html");
+/// How exactly the end of a campaign is seen.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A database with so many people, the letter, and this relay.
+pub async fn database(relay: SocketAddr, people: u64) -> Db {
+    let db = Db::clone_template().await;
+    db.set_public_url("https://mail.meetups.example").await;
+    db.set_relay(relay).await;
+    db.run(&format!(
+        "update campaign.email_templates set subject = '{{{{first_name}}}}, see you in March', html = $letter${LETTER}$letter$;
+         create table public.people (id bigint primary key, name text not null, first_name text not null, email text not null);
+         insert into public.people
+         select g, 'Ada Lovelace ' || g, 'Ada', format('p%s@example.com', g) from generate_series(1, {people}) g;"
+    ))
+    .await;
+    db.run("vacuum analyze public.people").await;
+    db.run("checkpoint").await;
+    db
+}
+
+/// Runners that listen, each with a rest since it was registered.
+pub async fn runners(db: &Db, n: usize) -> Vec<Runner> {
+    let mut runners = Vec::new();
+    for _ in 0..n {
+        runners.push(Runner::spawn(db, &[]).await);
+    }
+    let listening = "select count(*) from pg_stat_activity where datname = current_database() and query ilike 'listen campaign_wake'";
+    e2e::until("all runners listen", async || {
+        (db.one::<i64>(listening, &[]).await == n as i64).then_some(())
+    })
+    .await;
+    runners
+}
+
+pub async fn stop(runners: Vec<Runner>) {
+    for mut runner in runners {
+        runner.terminate();
+        let status = runner.ended().await;
+        assert!(status.success(), "the runner ended with {status}");
+    }
+}
+
+/// The pid of the server that this database is in.
+pub async fn postmaster(db: &Db) -> i32 {
+    usage::parent(db.one("select pg_backend_pid()", &[]).await)
+}
+
+/// A campaign that was started.
+pub struct Campaign {
+    pub job: Job,
+    mails: u64,
+    /// When `start_campaign` was called and when it was committed.
+    pub called: Instant,
+    pub committed: Instant,
+}
+
+impl Campaign {
+    /// To the first so many people, with opens and clicks tracked.
+    pub async fn start(db: &Db, mails: u64, config: Value) -> Campaign {
+        let start = "select id, job_no from campaign.start_campaign('custom', 'letter', config => $1, dedupe_key => $2,
+            audience_query => $3, track_opens => true, track_clicks => true)";
+        let audience = format!(
+            "select p.id::text as recipient_key, p.email, jsonb_build_object('name', p.name, 'first_name', p.first_name) as vars
+             from public.people p where p.id <= {mails}"
+        );
+        let dedupe_key = uuid::Uuid::new_v4().to_string();
+        let client = db.connect().await.expect("no connection");
+        let statement = client.prepare(start).await.expect("start_campaign");
+        let called = Instant::now();
+        let row = client
+            .query_one(&statement, &[&config, &dedupe_key, &audience])
+            .await;
+        let committed = Instant::now();
+        let row = row.expect("the campaign does not start");
+        Campaign {
+            job: Job {
+                id: row.get(0),
+                job_no: row.get(1),
+            },
+            mails,
+            called,
+            committed,
+        }
+    }
+
+    /// Waits until it is completed, and returns how long that took since it was committed.
+    pub async fn completed(&self, db: &Db, longest: Duration) -> Duration {
+        let status = "select status from campaign.email_jobs where id = $1";
+        loop {
+            let status: String = db.one(status, &[&self.job.id]).await;
+            let took = self.committed.elapsed();
+            if status == "completed" {
+                return took;
+            }
+            assert!(
+                took < longest,
+                "{} mails were not sent within {longest:?}: the campaign is {status}",
+                grouped(self.mails)
+            );
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Panics unless the books hold and everybody has the mail.
+    pub async fn verify(&self, db: &Db) {
+        db.assert_books_hold(&self.job).await;
+        let sent = db.count(&self.job, "sent_count").await;
+        assert!(
+            sent == self.mails as i64,
+            "{sent} of {} were sent",
+            self.mails
+        );
+    }
+}
+
+/// Waits until so many mails of a campaign are recorded as sent.
+pub async fn until_reported(db: &Db, job: &Job, mails: u64) {
+    let sql = "select count(*) >= $2 from campaign.attempt where job_no = $1 and outcome = 'sent'";
+    let end = Instant::now() + e2e::LIMIT;
+    while !db.one::<bool>(sql, &[&job.job_no, &(mails as i64)]).await {
+        assert!(
+            Instant::now() < end,
+            "{mails} mails are not recorded within {:?}",
+            e2e::LIMIT
+        );
+        sleep(Duration::from_millis(5)).await;
+    }
+}
