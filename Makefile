@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-walks test-e2e test-docs test-api guards model chaos bench bench-full bench-opens bench-relay lint fmt
+.PHONY: help demo build up down reset status psql test test-unit test-sql test-isolation test-walks test-e2e test-docs test-api guards model chaos bench bench-full bench-cpu bench-opens bench-relay lint fmt
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -66,6 +66,9 @@ bench: ## Measure speed and growth against the limit and against peers, into doc
 
 bench-full: ## The same, and what takes long
 	@tools/bench.sh --full
+
+bench-cpu: ## Count the runner's instructions a mail, for each purpose
+	@tools/bench.sh --part cpu
 
 bench-opens: ## 5,000 opens and 100 clicks a second while a campaign is sent
 	@tools/test.sh bench_opens

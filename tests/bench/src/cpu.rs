@@ -88,7 +88,7 @@ impl Cpu {
         let shown = |name: &str, instructions: f64| {
             vec![
                 name.to_owned(),
-                grouped(instructions.max(0.0).round() as u64),
+                grouped(instructions.round() as u64),
                 format!("{:.1} %", 100.0 * instructions / all),
             ]
         };
@@ -105,7 +105,7 @@ pub async fn measure() -> Cpu {
     let [few, many] = [count(FEW).await, count(MANY).await];
     let mails = (MANY - FEW) as f64;
     let mut purposes: Vec<(&str, f64)> = (many.into_iter())
-        .map(|(purpose, count)| (purpose, (count - few[purpose]) / mails))
+        .map(|(purpose, count)| (purpose, ((count - few[purpose]) / mails).max(0.0)))
         .collect();
     purposes.sort_by(|a, b| b.1.total_cmp(&a.1));
     let cpu = Cpu(purposes);

@@ -231,7 +231,7 @@ impl Size {
         };
         let mut runners = campaign::runners(&db, 1).await;
         let bytes_before = table_bytes(&db).await;
-        let (obsolete_before, _) = obsolete(&db).await;
+        let (obsolete_before, dead_before) = obsolete(&db).await;
         for _ in 0..campaigns {
             size.campaign(&db, &runners[0]).await;
         }
@@ -246,7 +246,7 @@ impl Size {
         size.table_bytes = table_bytes(&db).await - bytes_before;
         let (obsolete, dead) = obsolete(&db).await;
         size.obsolete = obsolete - obsolete_before;
-        size.dead = dead;
+        size.dead = dead - dead_before;
         size
     }
 
