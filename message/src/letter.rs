@@ -11,7 +11,6 @@ mod prepared;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lettre::Address;
 use serde_json::{Map, Value};
@@ -59,14 +58,9 @@ pub struct Letter {
     text: Option<String>,
     from: From,
     ours: Ours,
-    /// Mails made from the beginning.
-    made: AtomicUsize,
     /// `Some(None)` = there is nothing that they have in common.
     prepared: OnceLock<Option<Prepared>>,
 }
-
-/// Preparing costs as much as some tens of mails, and the first are not to wait for it.
-const MADE_BEFORE: usize = 30;
 
 impl Letter {
     /// # Errors
@@ -79,12 +73,12 @@ impl Letter {
             text: source.text.map(str::to_owned),
             from,
             ours,
-            made: AtomicUsize::new(0),
             prepared: OnceLock::new(),
         })
     }
 
-    /// Does all that the mails of the letter have in common. [`Letter::mail`] calls it once there are enough of them.
+    /// Does all that the mails of the letter have in common, once. It takes as long as some tens of mails; meanwhile others are made
+    /// from the beginning.
     ///
     /// It changes no mail. It is for templates that print variables and do nothing else, where a value stands for itself: in
     /// text, in quoted attributes, in parts of URLs that do not decide which links are tracked. Others, and single mails of which
@@ -102,10 +96,6 @@ impl Letter {
         vars: &Map<String, Value>,
         identity: &Identity,
     ) -> Result<Mail, String> {
-        if self.prepared.get().is_none() && self.made.fetch_add(1, Ordering::Relaxed) == MADE_BEFORE
-        {
-            self.prepare();
-        }
         match self.prepared_mail(email, vars, identity) {
             Some(mail) => Ok(mail),
             None => self.rendered_mail(email, vars, identity),

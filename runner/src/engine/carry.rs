@@ -101,6 +101,10 @@ impl Carrier {
                 self.tell(flight, key, &plan, End::Unstarted(recipient));
                 continue;
             }
+            if plan.has_many() {
+                let plan = plan.clone();
+                tokio::task::spawn_blocking(move || plan.prepare());
+            }
             match plan.mail(&recipient) {
                 Ok(mail) => {
                     loads.push_back(Load {
@@ -179,7 +183,7 @@ impl Carrier {
                 let load = loads.pop_front()?;
                 let failure = failure(&error, &load.plan);
                 // Others would meet the same: the engine says when it is tried again.
-                for (flight, waiting) in self.crew.drain() {
+                for (flight, waiting) in self.crew.recall(|_| true) {
                     let end = End::Unstarted(waiting.recipient);
                     self.tell(flight, waiting.key, &waiting.plan, end);
                 }
@@ -417,7 +421,7 @@ mod tests {
             match self.does.pop_front().unwrap() {
                 Does::HangBeforeDot => std::future::pending().await,
                 Does::HangAfterDot => {
-                    permit.may_finish();
+                    permit.set_finishing();
                     std::future::pending().await
                 }
                 _ => {}

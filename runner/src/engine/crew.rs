@@ -33,9 +33,14 @@ impl Crew {
         self.lock().waiting.pop_front()
     }
 
-    /// All that wait.
-    pub fn drain(&self) -> VecDeque<(FlightNo, Assignment)> {
-        std::mem::take(&mut self.lock().waiting)
+    /// Those that wait and are of this kind, to be given back.
+    pub fn recall(&self, is_meant: impl Fn(&Assignment) -> bool) -> Vec<(FlightNo, Assignment)> {
+        let mut muster = self.lock();
+        let (meant, others): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut muster.waiting)
+            .into_iter()
+            .partition(|(_, assignment)| is_meant(assignment));
+        muster.waiting = others;
+        Vec::from(meant)
     }
 
     /// A carrier leaves, unless there is work.

@@ -1,6 +1,7 @@
 //! What the messages of a job have in common, made once and shared by its workers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lettre::Address;
 use message::header::{Campaign, bulk};
@@ -26,7 +27,12 @@ pub struct Plan {
     pub window: usize,
     job_id: Uuid,
     letter: Letter,
+    /// Mails that were made.
+    made: AtomicUsize,
 }
+
+/// Preparing a letter takes as long as some tens of mails.
+const MADE_BEFORE: usize = 30;
 
 impl Plan {
     /// # Errors
@@ -39,12 +45,25 @@ impl Plan {
             window: job.window,
             job_id: job.id,
             letter: Letter::of_job(job),
+            made: AtomicUsize::new(0),
         })
     }
 
     /// Whether messages may wait behind others, to be begun with their end.
     pub fn announces(&self) -> bool {
         self.relay.pipelining == Pipelining::Messages
+    }
+
+    /// Whether it is time for [`Plan::prepare`]: true once, when there are many mails.
+    pub fn has_many(&self) -> bool {
+        self.made.fetch_add(1, Ordering::Relaxed) == MADE_BEFORE
+    }
+
+    /// Does what the mails have in common, so that each is made faster. Takes long for a large template.
+    pub fn prepare(&self) {
+        if let Ok(letter) = &self.letter.letter {
+            letter.prepare();
+        }
     }
 
     /// The message for one recipient: the same bytes in every attempt. The error is for `attempt.detail`.

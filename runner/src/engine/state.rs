@@ -197,8 +197,9 @@ pub struct State {
     outbox: BTreeMap<LeaseKey, Vec<Fact>>,
     /// Since when there has been one.
     outbox_since: Option<Instant>,
-    /// The one report or release under way.
+    /// The one report or release under way, and since when.
     calling: Option<Repeated<Call>>,
+    called_at: Instant,
     /// Parts of a call that was refused, each to be tried alone.
     apart: VecDeque<Call>,
     /// The one claim under way.
@@ -228,6 +229,7 @@ impl State {
             outbox: BTreeMap::new(),
             outbox_since: None,
             calling: None,
+            called_at: Instant::now(),
             apart: VecDeque::new(),
             claiming: None,
             memory: Memory::default(),
@@ -398,8 +400,10 @@ impl State {
 
     fn answered(&mut self, now: Instant, call: &Call, answers: Vec<Answer>) {
         for (&job_no, job) in &mut self.jobs {
-            let items = call.items.iter().filter(|item| item.key.job_no == job_no);
-            job.pace = items.map(|item| item.outcomes.len()).sum();
+            let live = || leases(&self.leases, job_no).filter(|(_, lease)| !lease.is_ending());
+            let is_dry = live().all(|(_, lease)| lease.ready() == 0);
+            let ran_dry = is_dry && live().any(|(_, lease)| lease.ahead() > 0);
+            (job.pace).answered(now.duration_since(self.called_at), ran_dry);
         }
         for (item, answer) in call.items.iter().zip(answers) {
             if answer.verdict == Verdict::Again {
@@ -556,6 +560,7 @@ impl State {
         let mut frees_connection = true;
         if let Some(job) = self.jobs.get_mut(&flight.job_no) {
             job.in_flight -= 1;
+            job.pace.ended();
             // Its connection goes on with one that waited behind.
             frees_connection = job.behind == 0;
             job.behind = job.behind.saturating_sub(1);

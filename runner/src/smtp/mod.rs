@@ -56,12 +56,14 @@ impl Permit {
         self.fences.may_start() && self.gate.is_open()
     }
 
-    /// Whether the final dot may be written; from a yes on the relay may have accepted the message.
-    /// A gate that closes meanwhile changes nothing: what is in flight ends.
+    /// Whether the final dot may be written. A gate that closes meanwhile changes nothing: what is in flight ends.
     pub fn may_finish(&self) -> bool {
-        let yes = self.fences.alive.holds();
-        self.dot.fetch_or(yes, Ordering::Relaxed);
-        yes
+        self.fences.alive.holds()
+    }
+
+    /// The final dot is written: from now on the relay may have accepted the message.
+    pub fn set_finishing(&self) {
+        self.dot.store(true, Ordering::Relaxed);
     }
 
     /// Whether the final dot may have been written.

@@ -286,10 +286,16 @@ impl Session {
                 bytes.extend_from_slice(command.as_bytes());
             }
         }
-        let bound = |written| match next {
-            _ if written < dot && !permit.may_finish() => None,
-            Some((_, permit)) if written > dot || permit.may_start() => Some(bytes.len()),
-            _ => Some(dot),
+        let bound = |written| {
+            if written >= dot {
+                permit.set_finishing();
+            } else if !permit.may_finish() {
+                return None;
+            }
+            match next {
+                Some((_, next)) if written > dot || next.may_start() => Some(bytes.len()),
+                _ => Some(dot),
+            }
         };
         match (self.wire.write_within(&bytes, bound, self.limits.body)).await {
             Ok(written) => self.announced = written > dot,
@@ -328,7 +334,8 @@ impl Relay for Session {
         // True again only where the relay and we agree: a future dropped in between leaves the connection unusable.
         self.healthy = false;
         let reused = self.used.is_some();
-        let mut opened = if std::mem::take(&mut self.announced) {
+        let announced = std::mem::take(&mut self.announced);
+        let mut opened = if announced {
             self.opened().await
         } else {
             if let Err(Lost(how)) = self.wake().await {
@@ -350,6 +357,9 @@ impl Relay for Session {
             };
         }
         let sent = match opened {
+            // The end of the message before may have been long in coming. The relay has an envelope and nothing else, and only the
+            // end of the connection takes that back.
+            Opened::Yes if announced && !permit.may_start() => return Err(Sent::NotStarted),
             Opened::Yes => return Ok(()),
             Opened::Parameter(answer) => ended(Phase::Mail, answer),
             Opened::No(Sent::Ended {

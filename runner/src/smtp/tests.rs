@@ -2,9 +2,11 @@ use std::time::Duration;
 
 use mail_catcher::{Act, Catcher, Config, Fault, Idle, Reply, Rule, Script, Stage};
 
+use super::session::{Abilities, Limits, Session};
+use super::wire::Wire;
 use super::*;
 use crate::fence::Fence;
-use crate::storage::IntegrationSpec;
+use crate::storage::{IntegrationSpec, Pipelining};
 
 async fn catcher(rules: impl IntoIterator<Item = Rule>) -> Catcher {
     catcher_with(rules, Config::default()).await
@@ -465,6 +467,67 @@ async fn a_closed_gate_announces_nothing_and_what_is_in_flight_ends() {
     assert_eq!(ended(sent), (Phase::Dot, Some(250)));
     assert_eq!(relay.begin(&mail("bob"), &bob).await, Err(Sent::NotStarted));
     assert_eq!(catcher.mail_from_count(), 1);
+}
+
+#[tokio::test]
+async fn an_announced_message_whose_gate_closes_before_its_turn_is_not_handed_over() {
+    let catcher = catcher([]).await;
+    let mut relay = dial(&catcher).await;
+    let (ana, bob) = (permit(), permit());
+    relay.begin(&mail("ana"), &ana).await.unwrap();
+    let sent = relay
+        .finish(&mail("ana"), &ana, Some((&mail("bob"), &bob)))
+        .await;
+    assert_eq!(ended(sent), (Phase::Dot, Some(250)));
+    bob.gate.close();
+    assert_eq!(relay.begin(&mail("bob"), &bob).await, Err(Sent::NotStarted));
+    // The relay waits for a message that does not come.
+    assert!(!relay.is_healthy());
+    drop(relay);
+    let accepted = catcher.stop().await;
+    let recipients: Vec<_> = accepted
+        .iter()
+        .map(|mail| mail.recipient.as_str())
+        .collect();
+    assert_eq!(recipients, ["ana@example.com"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_not_written_to_its_dot_may_be_sent_again() {
+    // Room for a part of the message.
+    let (mut relay, ours) = tokio::io::duplex(64);
+    let abilities = Abilities::parse("mx\nPIPELINING");
+    let limits = Limits::new(&spec(25));
+    let wire = Wire::new(Box::new(ours));
+    let mut session = Session::new(wire, abilities, limits, Pipelining::Messages);
+    let permit = permit();
+    let (ana, bob) = (mail("ana"), mail("bob"));
+    let opened = async {
+        tokio::io::AsyncWriteExt::write_all(&mut relay, b"250 ok\r\n250 ok\r\n354 go\r\n")
+            .await
+            .unwrap();
+        let mut commands = vec![0; 64];
+        while !commands.ends_with(b"DATA\r\n") {
+            let mut more = [0; 64];
+            let n = tokio::io::AsyncReadExt::read(&mut relay, &mut more)
+                .await
+                .unwrap();
+            commands.extend_from_slice(&more[..n]);
+        }
+    };
+    let (begun, ()) = tokio::join!(session.begin(&ana, &permit), opened);
+    assert_eq!(begun, Ok(()));
+    let long = Mail {
+        content: b"0123456789\r\n".repeat(20),
+        ..ana
+    };
+    let waits = session.finish(&long, &permit, Some((&bob, &permit)));
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), waits)
+            .await
+            .is_err()
+    );
+    assert!(!permit.finishing());
 }
 
 #[tokio::test]

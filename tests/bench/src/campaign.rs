@@ -4,13 +4,16 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use e2e::{Db, Job, Runner};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::figures::grouped;
 use crate::usage;
 
 const LETTER: &str = include_str!("../letters/tracked.html");
+/// Recipients of a chunk, and messages of a connection, where much is sent fast: as docs/administration.md says.
+const CHUNK: u64 = 2_000;
+const MESSAGES: u64 = 10_000;
 /// How exactly the end of a campaign is seen.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -19,6 +22,8 @@ pub async fn database(relay: SocketAddr, people: u64) -> Db {
     let db = Db::clone_template().await;
     db.set_public_url("https://mail.meetups.example").await;
     db.set_relay(relay).await;
+    db.change_relay(json!({"messages_per_connection": MESSAGES}))
+        .await;
     db.run(&format!(
         "update campaign.email_templates set subject = '{{{{first_name}}}}, see you in March', html = $letter${LETTER}$letter$;
          create table public.people (id bigint primary key, name text not null, first_name text not null, email text not null);
@@ -29,6 +34,11 @@ pub async fn database(relay: SocketAddr, people: u64) -> Db {
     db.run("vacuum analyze public.people").await;
     db.run("checkpoint").await;
     db
+}
+
+/// Of a campaign that is to be sent fast.
+pub fn config(connections: usize) -> Value {
+    json!({"concurrency": connections, "chunk_size": CHUNK})
 }
 
 /// Runners that listen, each with a rest since it was registered.

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use e2e::Runner;
-use serde_json::json;
 use tempfile::NamedTempFile;
 
 use crate::campaign::{self, Campaign};
@@ -125,7 +124,7 @@ async fn count(mails: u64) -> HashMap<&'static str, f64> {
         format!("--callgrind-out-file={}", profile.path().display()),
     ];
     let runner = Runner::spawn_under(&callgrind, &db).await;
-    let campaign = Campaign::start(&db, mails, json!({"concurrency": CONNECTIONS})).await;
+    let campaign = Campaign::start(&db, mails, campaign::config(CONNECTIONS)).await;
     campaign.completed(&db, LONGEST).await;
     campaign.verify(&db).await;
     campaign::stop(vec![runner]).await;
@@ -227,7 +226,7 @@ fn purpose(function: &str) -> Option<&'static str> {
     };
     let purpose = PURPOSES
         .iter()
-        .find(|(_, prefixes)| prefixes.iter().any(|prefix| path_begins_with(&prefix)));
+        .find(|(_, prefixes)| prefixes.iter().any(path_begins_with));
     purpose.map(|(name, _)| *name)
 }
 

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use e2e::Db;
-use serde_json::json;
 
 use crate::campaign::{self, Campaign};
 use crate::figures::{grouped, median, milliseconds};
@@ -84,7 +83,7 @@ pub async fn measure() -> Fairness {
     for _ in 0..REPEATED {
         small(&db, &mut fairness.alone).await;
     }
-    let large = Campaign::start(&db, LARGE, json!({"concurrency": CONNECTIONS})).await;
+    let large = Campaign::start(&db, LARGE, campaign::config(CONNECTIONS)).await;
     campaign::until_reported(&db, &large.job, 10_000).await;
     for _ in 0..REPEATED {
         small(&db, &mut fairness.beside).await;
@@ -107,7 +106,7 @@ pub async fn measure() -> Fairness {
 }
 
 async fn small(db: &Db, times: &mut Times) {
-    let campaign = Campaign::start(db, SMALL, json!({"concurrency": CONNECTIONS})).await;
+    let campaign = Campaign::start(db, SMALL, campaign::config(CONNECTIONS)).await;
     campaign::until_reported(db, &campaign.job, SMALL).await;
     let last_mail: Duration = Instant::now() - campaign.committed;
     let completed = campaign.completed(db, LONGEST).await;

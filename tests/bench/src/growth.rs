@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use e2e::{Db, Runner};
-use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::calls::{Calls, Log, durations, that_leased};
@@ -253,8 +252,7 @@ impl Size {
     async fn campaign(&mut self, db: &Db, runner: &Runner) {
         let log = Log::from_here();
         let wal = wal(db).await;
-        let campaign =
-            Campaign::start(db, self.recipients, json!({"concurrency": CONNECTIONS})).await;
+        let campaign = Campaign::start(db, self.recipients, campaign::config(CONNECTIONS)).await;
         self.started.push(campaign.committed - campaign.called);
         let longest = LONGEST + LONGEST_EACH * self.recipients as u32;
         let mut memory = Vec::new();

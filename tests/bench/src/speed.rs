@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use e2e::Db;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::campaign::{self, Campaign};
 use crate::figures::{grouped, mebibytes, median, rate, seconds};
@@ -248,16 +248,21 @@ pub async fn measure(limit: &mut Limit) -> Speed {
     limit.measure().await;
     let mut ours = Runs::of("ours");
     for _ in 0..3 {
-        ours.add(send(MAILS, 1, CONNECTIONS).await);
+        ours.add(send(MAILS, 1, campaign::config(CONNECTIONS)).await);
         limit.measure().await;
     }
     let mut others = Vec::new();
-    for (name, runners, connections) in [
-        ("ours, two runners", 2, CONNECTIONS),
-        ("ours, 3 connections", 1, 3),
+    for (name, runners, config) in [
+        ("ours, two runners", 2, campaign::config(CONNECTIONS)),
+        ("ours, 3 connections", 1, campaign::config(3)),
+        (
+            "ours, chunks of 500",
+            1,
+            json!({"concurrency": CONNECTIONS}),
+        ),
     ] {
         let mut runs = Runs::of(name);
-        runs.add(send(MAILS, runners, connections).await);
+        runs.add(send(MAILS, runners, config).await);
         others.push(runs);
         limit.measure().await;
     }
@@ -275,12 +280,12 @@ pub async fn measure_quickly(limit: &mut Limit) -> Speed {
     const TRIAL: u64 = 5_000;
     println!("Speed: {CONNECTIONS} connections");
     limit.measure_wire().await;
-    let trial = send(TRIAL, 1, CONNECTIONS).await;
+    let trial = send(TRIAL, 1, campaign::config(CONNECTIONS)).await;
     let mails = ((trial.rate * SECONDS) as u64).clamp(TRIAL, MAILS);
     limit.measure().await;
     let mut ours = Runs::of("ours");
     for _ in 0..2 {
-        ours.add(send(mails, 1, CONNECTIONS).await);
+        ours.add(send(mails, 1, campaign::config(CONNECTIONS)).await);
         limit.measure().await;
     }
     println!(
@@ -294,21 +299,20 @@ pub async fn measure_quickly(limit: &mut Limit) -> Speed {
     }
 }
 
-async fn send(mails: u64, runners: usize, connections: usize) -> Cost {
+async fn send(mails: u64, runners: usize, config: Value) -> Cost {
     let sink = Sink::start().await;
     let db = campaign::database(sink.addr(), mails).await;
     let running = campaign::runners(&db, runners).await;
     let pids: Vec<i32> = running.iter().map(|runner| runner.pid()).collect();
     let postmaster = campaign::postmaster(&db).await;
     let meter = Meter::start_with(sink, Some(postmaster), Sender::Processes(pids.clone()));
-    let mut cost = carry(&db, meter, mails, connections).await;
+    let mut cost = carry(&db, meter, mails, config).await;
     cost.peak_memory = pids.iter().copied().map(usage::peak_memory).max();
     campaign::stop(running).await;
     cost
 }
 
-async fn carry(db: &Db, meter: Meter, mails: u64, connections: usize) -> Cost {
-    let config = json!({"concurrency": connections});
+async fn carry(db: &Db, meter: Meter, mails: u64, config: Value) -> Cost {
     let campaign = Campaign::start(db, mails, config).await;
     let took = campaign.completed(db, LONGEST).await;
     let mut cost = meter.end(mails);

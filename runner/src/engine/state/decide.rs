@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Action, Call, Claim, Flight, FlightNo, Repeated, State, Verb, leases};
-use crate::engine::carry::Assignment;
+use crate::engine::carry::{Assignment, End};
 use crate::engine::job::Job;
 use crate::engine::lease::Lease;
 use crate::engine::plan::Plan;
@@ -17,7 +17,7 @@ use crate::storage::{Item, LeaseKey};
 /// How long an outcome may wait for others before it is reported.
 pub(super) const FLUSH_AFTER: Duration = Duration::from_millis(250);
 /// How many outcomes are reported without waiting.
-const FLUSH_AT: usize = 100;
+const FLUSH_AT: usize = 250;
 /// Leases in hand; bounds the memory.
 const MAX_LEASES: usize = 64;
 const MAX_CLAIM: usize = 8;
@@ -32,12 +32,15 @@ impl State {
     /// What is to be done now. Each action is given out once.
     pub fn decide(&mut self, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.recall(now);
         self.start(now, &mut actions);
         if let Some((replay, attempt)) = self.next_replay(now) {
             actions.push(Action::Replay { replay, attempt });
         }
         if self.calling.is_none() && !self.is_replaying() {
             self.calling = self.next_call(now).map(Repeated::new);
+            self.called_at = now;
+            self.jobs.values_mut().for_each(|job| job.pace.called());
         }
         if let Some((call, attempt)) = self.calling.as_mut().and_then(Repeated::next) {
             actions.push(Action::Call { call, attempt });
@@ -89,6 +92,24 @@ impl State {
             });
         }
         times.into_iter().flatten().filter(|&at| at > now).min()
+    }
+
+    /// What waits behind another message is given back when its lease ends, or when it could outlive the freedom of its job.
+    fn recall(&mut self, now: Instant) {
+        let mut back = Vec::new();
+        for (&job_no, job) in self.jobs.iter().filter(|(_, job)| job.behind > 0) {
+            let is_free = job.tokens.are_unlimited(now);
+            if !is_free || leases(&self.leases, job_no).any(|(_, lease)| lease.is_ending()) {
+                let is_over = |assignment: &Assignment| !is_free || !assignment.gate.is_open();
+                back.extend(job.crew.recall(is_over));
+            }
+        }
+        for (flight, assignment) in back {
+            let relay = (self.flights.get(&flight)).and_then(|f| self.relays.get(&f.relay));
+            let idle = relay.map_or(0, |relay| relay.idle);
+            let end = End::Unstarted(assignment.recipient);
+            self.ended(now, flight, assignment.key, end, idle);
+        }
     }
 
     fn start(&mut self, now: Instant, actions: &mut Vec<Action>) {
@@ -296,12 +317,12 @@ impl State {
 
     /// Whether the workers of a job may soon have nothing to start.
     fn is_short(&self, job_no: i64) -> bool {
-        let depth = self.jobs.get(&job_no).map_or(0, Job::depth);
+        let reserve = self.jobs.get(&job_no).map_or(0, Job::reserve);
         let ready: usize = leases(&self.leases, job_no)
             .filter(|(_, lease)| lease.can_start())
             .map(|(_, lease)| lease.ready())
             .sum();
-        ready <= depth / 2
+        ready <= reserve
     }
 
     /// The next chunk is leased before the present one runs dry: one claim for each chunk that is the last in hand.

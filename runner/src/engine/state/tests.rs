@@ -233,6 +233,24 @@ impl Runner {
         decided
     }
 
+    /// As `decide`, with a crew of which one carrier has taken a message.
+    fn decide_with_crew(&mut self) -> Decided {
+        let mut decided = Decided::default();
+        for action in self.state.decide(self.now) {
+            if let Action::Start {
+                flight,
+                assignment,
+                crew,
+                carriers,
+            } = action
+                && crew.add(flight, assignment, carriers)
+            {
+                decided.started.extend(crew.next());
+            }
+        }
+        decided
+    }
+
     /// The next call, which tells one outcome and nothing else.
     fn alone(&mut self) -> (Verb, Fact) {
         let call = self.decide().call();
@@ -643,6 +661,46 @@ fn nothing_waits_behind_another_message_of_a_relay_that_has_more_guests_than_roo
     assert!(runner.decide().started.is_empty());
     runner.apply(Event::GuestLeft(Uuid::nil()));
     assert_eq!(runner.decide().positions(), [3]);
+}
+
+/// What waits behind a message that hangs.
+fn waiting_behind() -> (Runner, Decided) {
+    let (mut runner, _) = Runner::reporting_with(plan_with(1, Pipelining::Messages));
+    runner.allowed(Some(1));
+    runner.apply(answer(1, Verdict::Ok, 3, &[1, 2, 3]));
+    let decided = runner.decide_with_crew();
+    assert_eq!(decided.positions(), [1]);
+    assert_eq!(runner.state.jobs[&JOB].behind, 1);
+    (runner, decided)
+}
+
+#[test]
+fn what_waits_behind_a_message_goes_back_when_its_lease_ends() {
+    let (mut runner, decided) = waiting_behind();
+    runner.apply(Event::Changed(Changes {
+        stopped: vec![JOB],
+        ..Changes::default()
+    }));
+    runner.decide();
+    assert_eq!(runner.state.jobs[&JOB].in_flight, 1);
+    runner.sent(&decided.started[0]);
+    let call = runner.decide().call();
+    let outcomes: Vec<_> = (call.items[0].outcomes.iter())
+        .map(|fact| (fact.pos, fact.outcome))
+        .collect();
+    assert_eq!(outcomes, [(1, "sent"), (2, "returned"), (3, "returned")]);
+}
+
+#[test]
+fn what_waits_behind_a_message_does_not_outlive_the_freedom_of_its_job() {
+    let (mut runner, decided) = waiting_behind();
+    runner.pass(Duration::from_secs(3));
+    runner.decide();
+    assert_eq!(runner.state.jobs[&JOB].in_flight, 1);
+    runner.sent(&decided.started[0]);
+    assert!(runner.decide().started.is_empty());
+    runner.unlimited();
+    assert_eq!(runner.decide().positions(), [2, 3]);
 }
 
 #[test]
