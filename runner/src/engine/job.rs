@@ -12,9 +12,9 @@ use crate::storage::LeaseKey;
 
 /// The part of a pace that is forgotten with each answer.
 const FADES: usize = 8;
-/// Between two calls, if the windows have room: a call costs the database as much as some hundred outcomes, and what is sent in
-/// this time is a small part of what may be open.
-const PERIOD: Duration = Duration::from_millis(20);
+/// Between two calls, if the windows have room: a call costs the database as much as some hundred outcomes, and a window has room
+/// for five times as much as is sent in this time.
+const PERIOD: Duration = Duration::from_millis(50);
 
 pub struct Job {
     pub plan: Option<Arc<Plan>>,
@@ -133,17 +133,17 @@ mod tests {
 
     #[test]
     fn a_pace_is_what_ends_while_a_call_is_under_way_and_between_two() {
-        assert_eq!(pace(&[(40, ms(5), false)]), (40, 160));
+        assert_eq!(pace(&[(40, ms(5), false)]), (40, 400));
     }
 
     #[test]
     fn a_call_longer_than_the_period_is_the_period() {
-        assert_eq!(pace(&[(40, ms(50), false)]), (40, 40));
+        assert_eq!(pace(&[(40, ms(60), false)]), (40, 40));
     }
 
     #[test]
     fn who_ran_dry_could_have_sent_more() {
-        assert_eq!(pace(&[(40, ms(20), true)]), (80, 80));
+        assert_eq!(pace(&[(40, ms(50), true)]), (80, 80));
     }
 
     #[test]
@@ -153,9 +153,9 @@ mod tests {
 
     #[test]
     fn a_pace_is_forgotten_slowly_and_to_the_end() {
-        let mut calls = vec![(80, ms(20), false), (0, ms(20), false)];
+        let mut calls = vec![(80, ms(50), false), (0, ms(50), false)];
         assert_eq!(pace(&calls), (70, 70));
-        calls.extend([(0, ms(20), false); 40]);
+        calls.extend([(0, ms(50), false); 40]);
         assert_eq!(pace(&calls), (0, 0));
     }
 }

@@ -16,8 +16,6 @@ use crate::storage::{Item, LeaseKey};
 
 /// How long an outcome may wait for others before it is reported.
 pub(super) const FLUSH_AFTER: Duration = Duration::from_millis(250);
-/// How many outcomes are reported without waiting.
-const FLUSH_AT: usize = 250;
 /// Leases in hand; bounds the memory.
 const MAX_LEASES: usize = 64;
 const MAX_CLAIM: usize = 8;
@@ -307,7 +305,6 @@ impl State {
     fn is_report_due(&self, now: Instant, marks: &BTreeMap<LeaseKey, i64>) -> bool {
         self.outbox_since
             .is_some_and(|since| now >= since + FLUSH_AFTER)
-            || self.outbox.values().map(Vec::len).sum::<usize>() >= FLUSH_AT
             || self
                 .outbox
                 .keys()
