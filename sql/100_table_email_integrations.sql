@@ -49,7 +49,7 @@ create unique index one_default_integration on campaign.email_integrations (is_d
 
 comment on table campaign.email_integrations is 'SMTP relays.';
 comment on column campaign.email_integrations.config is
-'{host, port, tls: auto, none, starttls or implicit, secure, ca_file, address_family: ipv4 or auto, username, password, from_email, from_name, reply_to, headers: {name: value}, messages_per_connection, connection_age, pipelining: off, commands or messages, timeouts: {connect, greeting, command, body, dot}}, times in seconds. pipelining (RFC 2920, where the relay offers it): whether the commands of a message go in one packet, and, by default, those of the next message with the end of one. password may be env:NAME or file:PATH, read by the runner on its host. Only the runner and admins read config.';
+'{host, port, tls: auto, none, starttls or implicit, secure, ca_file, address_family: ipv4 or auto, username, password, from_email, from_name, reply_to, headers: {name: value}, messages_per_connection, connection_age, pipelining: off, commands or messages, timeouts: {connect, greeting, command, body, dot}}, times in seconds. pipelining (RFC 2920, where the relay offers it): whether the commands of a message go in one packet, as they do by default, and those of the next message with the end of one. password may be env:NAME or file:PATH, read by the runner on its host. Only the runner and admins read config.';
 comment on column campaign.email_integrations.rate_limit is
 'Mails a second over this relay, all jobs and runners together; null: no limit. A change holds from the next second on.';
 comment on column campaign.email_integrations.max_connections is

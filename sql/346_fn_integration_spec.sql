@@ -19,7 +19,7 @@ as $$
     'ca_file', i.config ->> 'ca_file',
     'messages_per_connection', coalesce((i.config ->> 'messages_per_connection')::numeric::integer, 100),
     'connection_age_s', coalesce((i.config ->> 'connection_age')::numeric::integer, 300),
-    'pipelining', coalesce(i.config ->> 'pipelining', 'messages'),
+    'pipelining', coalesce(i.config ->> 'pipelining', 'commands'),
     'timeouts', (
       select jsonb_object_agg(t.key || '_s', coalesce((i.config -> 'timeouts' ->> t.key)::numeric, t.value))
       from (values ('connect', 30), ('greeting', 60), ('command', 60), ('body', 180), ('dot', 600)) as t (key, value)),

@@ -22,7 +22,7 @@ pub async fn database(relay: SocketAddr, people: u64) -> Db {
     let db = Db::clone_template().await;
     db.set_public_url("https://mail.meetups.example").await;
     db.set_relay(relay).await;
-    db.change_relay(json!({"messages_per_connection": MESSAGES}))
+    db.change_relay(json!({"pipelining": "messages", "messages_per_connection": MESSAGES}))
         .await;
     db.run(&format!(
         "update campaign.email_templates set subject = '{{{{first_name}}}}, see you in March', html = $letter${LETTER}$letter$;

@@ -194,7 +194,7 @@ impl Results {
              - *limit*: a loop that builds each mail with lettre ({} bytes on the wire, multipart, personalised), and sends it with MAIL, RCPT and DATA \
              in one write, message and dot in another, NODELAY; no database. It is measured before, between and after the others.\n\
              - *ours*: a campaign whose HTML of 2.9 kB is personalised, with four tracked links, the pixel, a text part made of it, and \
-             unsubscribing; every outcome durable; `chunk_size` 2,000, but 500, the default, in the row that says so; 10,000 messages a connection. After each run every line of `check_campaign` holds, and the sink has counted every mail once.\n\n{}\n",
+             unsubscribing; every outcome durable; `chunk_size` 2,000, but 500, the default, in the row that says so; 10,000 messages a connection, `pipelining: messages`. After each run every line of `check_campaign` holds, and the sink has counted every mail once.\n\n{}\n",
             limit::size(),
             self.speed.table(&self.limit)
         ));

@@ -254,7 +254,7 @@ async fn start(db: &Db, relay: &Relay, plan: &CampaignPlan) -> Job {
     let name = plan.name;
     let addr = relay.proxy.addr();
     let integration = json!({
-        "host": addr.ip(), "port": addr.port(), "from_email": format!("{name}@meetups.example"),
+        "host": addr.ip(), "port": addr.port(), "pipelining": "messages", "from_email": format!("{name}@meetups.example"),
         // Half-open connections shall not outlive the run; a runner that was stopped shall still read its replies.
         "timeouts": {"connect": 3, "greeting": 4, "command": 4, "body": 4, "dot": 12}
     });

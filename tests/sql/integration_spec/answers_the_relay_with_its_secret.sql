@@ -3,7 +3,7 @@ begin;
 select plan(5);
 
 select is(campaign.integration_spec(i.id) - '{id,rules}'::text[], '{"name": "relay", "revision": 1, "host": "127.0.0.1", "port": 2525, "secure": false, "tls": "auto", "username": "u", "password": "hunter2",
-  "address_family": "ipv4", "ca_file": null, "messages_per_connection": 100, "connection_age_s": 300, "pipelining": "messages", "timeouts": {"connect_s": 30, "greeting_s": 60, "command_s": 60, "body_s": 180, "dot_s": 600},
+  "address_family": "ipv4", "ca_file": null, "messages_per_connection": 100, "connection_age_s": 300, "pipelining": "commands", "timeouts": {"connect_s": 30, "greeting_s": 60, "command_s": 60, "body_s": 180, "dot_s": 600},
   "from_email": "hello@meetups.example", "from_name": "Meetups", "reply_to": null, "headers": {}}', 'all of it, with what is not said') from campaign.email_integrations i;
 
 update campaign.email_integrations

@@ -35,7 +35,8 @@ fn logged<'a>(log: &'a str, field: &str) -> BTreeSet<&'a str> {
 async fn a_thousand_mails_are_delivered_once_each_over_starttls_with_a_login() {
     const N: usize = 1_000;
     let db = Db::clone_template().await;
-    let (exim, _folder) = exim(&db, "localhost", |_| {}).await;
+    let announced = |config: &mut Value| config["pipelining"] = json!("messages");
+    let (exim, _folder) = exim(&db, "localhost", announced).await;
     let _runner = Runner::spawn(&db, &[]).await;
     let job = db
         .start(N, json!({"chunk_size": 100, "concurrency": 5}))
