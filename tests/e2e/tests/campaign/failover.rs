@@ -16,7 +16,7 @@ async fn primary_ends(
     let cluster = Cluster::create();
     let mut db = Db::create_in(&cluster).await;
     db.detect_dead_runners_early().await;
-    let slow = Rule::always(Fault::Delay(Stage::Dot, Duration::from_millis(10)));
+    let slow = Rule::always(Fault::Delay(Stage::Dot, Duration::from_millis(25)));
     let catcher = relay(&db, [slow]).await;
     let mut runners = [Runner::spawn(&db, &[]).await, Runner::spawn(&db, &[]).await];
     let mut standby = cluster.standby();
