@@ -210,7 +210,7 @@ fn unusual_values_are_made_from_the_beginning() {
 }
 
 #[test]
-fn a_letter_is_prepared_once_it_has_many_mails() {
+fn a_letter_is_prepared_when_it_is_asked_to_and_its_mails_stay_the_same() {
     let case = Case::default();
     let prepared_letter = case.letter();
     let source = Source {
@@ -232,10 +232,9 @@ fn a_letter_is_prepared_once_it_has_many_mails() {
     assert!(is_prepared(&prepared_letter));
     let first = letter.mail("ada@example.com", &vars, &identity(7));
     assert!(!is_prepared(&letter));
-    for _ in 0..40 {
-        assert_eq!(letter.mail("ada@example.com", &vars, &identity(7)), first);
-    }
+    letter.prepare();
     assert!(is_prepared(&letter));
+    assert_eq!(letter.mail("ada@example.com", &vars, &identity(7)), first);
 }
 
 #[test]

@@ -241,6 +241,13 @@ mod tests {
     }
 
     #[test]
+    fn it_is_time_to_prepare_once_when_there_are_many_mails() {
+        let plan = Plan::new(job(json!({})), crate::smtp::tests::spec(25)).unwrap();
+        let times: Vec<usize> = (1..=200).filter(|_| plan.has_many()).collect();
+        assert_eq!(times, [MADE_BEFORE + 1]);
+    }
+
+    #[test]
     fn without_a_public_url_there_are_no_links_of_ours() {
         let mut spec = job(json!({"/message/public_url": null, "/links": null}));
         assert!(
