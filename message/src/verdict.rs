@@ -83,7 +83,7 @@ impl FromStr for Verdict {
 }
 
 /// A row of `campaign.smtp_rules`. What is `None` fits everything.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RuleRow {
     pub id: i64,
     pub phase: Option<String>,

@@ -343,6 +343,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::engine::rulebook::Rulebook;
     use crate::fence::Fence;
     use crate::smtp::tests::spec_with;
     use crate::smtp::{Dialer, Next, Relay, Trace};
@@ -528,7 +529,7 @@ mod tests {
             }
         }))
         .unwrap();
-        Arc::new(Plan::new(job, spec_with(25, settings)).unwrap())
+        Arc::new(Plan::new(job, spec_with(25, settings), &Rulebook::default()).unwrap())
     }
 
     fn assignment(pos: i64) -> Assignment {

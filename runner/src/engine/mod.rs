@@ -10,6 +10,7 @@ mod outage;
 mod plan;
 mod relay;
 mod requests;
+mod rulebook;
 mod state;
 mod tokens;
 
@@ -32,6 +33,7 @@ use carry::Carrier;
 use outage::Outage;
 use plan::Plan;
 use relay::{Allowance, Question, RelayReport};
+use rulebook::Rulebook;
 use state::{Action, Call, Claim, Event, State, Verb};
 
 const TICK: Duration = Duration::from_secs(1);
@@ -90,6 +92,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
         pid,
         pool: Arc::new(Pool::new(dialer.clone())),
         dialer,
+        rulebook: Arc::default(),
         heartbeat: Duration::from_millis(registration.heartbeat_ms),
         poll: settings.poll,
         state: State::new(fences.clone()),
@@ -157,6 +160,7 @@ struct Engine {
     host: Arc<str>,
     pid: i32,
     dialer: Arc<dyn Dialer>,
+    rulebook: Arc<Rulebook>,
     pool: Arc<Pool>,
     heartbeat: Duration,
     poll: Duration,
@@ -381,14 +385,17 @@ impl Engine {
                     Ok(Event::Replayed(answer.now_us, answer.unknown))
                 });
             }
-            Action::Plan { job_no } => self.call(Kind::Plan(job_no), async move {
-                let job = storage.job_spec(job_no).await?;
-                let relay = storage.integration_spec(job.integration_id).await?;
-                let plan = Plan::new(job, relay).map_err(|error| {
-                    StorageError::Other(format!("campaign.smtp_rules: {error}"))
-                })?;
-                Ok(Event::Planned(job_no, Some(Arc::new(plan))))
-            }),
+            Action::Plan { job_no } => {
+                let rulebook = self.rulebook.clone();
+                self.call(Kind::Plan(job_no), async move {
+                    let job = storage.job_spec(job_no).await?;
+                    let relay = storage.integration_spec(job.integration_id).await?;
+                    let plan = Plan::new(job, relay, &rulebook).map_err(|error| {
+                        StorageError::Other(format!("campaign.smtp_rules: {error}"))
+                    })?;
+                    Ok(Event::Planned(job_no, Some(Arc::new(plan))))
+                });
+            }
             Action::Grant {
                 job_no,
                 integration_id,

@@ -14,13 +14,14 @@ use message::verdict::{RuleError, Rules};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::rulebook::Rulebook;
 use crate::smtp::Mail;
 use crate::storage::{self, IntegrationSpec, JobSpec, LinksSpec, MessageSpec, Pipelining};
 
 pub struct Plan {
     pub relay: Arc<IntegrationSpec>,
     /// What the relay's replies mean.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// Connections of this runner.
     pub concurrency: usize,
     /// Bound on passed positions without a recorded outcome, per lease.
@@ -37,9 +38,13 @@ const MADE_BEFORE: usize = 30;
 impl Plan {
     /// # Errors
     /// A rule of this database is none that this runner understands.
-    pub fn new(job: JobSpec, relay: IntegrationSpec) -> Result<Plan, RuleError> {
+    pub fn new(
+        job: JobSpec,
+        relay: IntegrationSpec,
+        rulebook: &Rulebook,
+    ) -> Result<Plan, RuleError> {
         Ok(Plan {
-            rules: Rules::compile(&relay.rules)?,
+            rules: rulebook.rules(&relay.rules)?,
             relay: Arc::new(relay),
             concurrency: job.concurrency,
             window: job.window,
@@ -242,7 +247,12 @@ mod tests {
 
     #[test]
     fn it_is_time_to_prepare_once_when_there_are_many_mails() {
-        let plan = Plan::new(job(json!({})), crate::smtp::tests::spec(25)).unwrap();
+        let plan = Plan::new(
+            job(json!({})),
+            crate::smtp::tests::spec(25),
+            &Rulebook::default(),
+        )
+        .unwrap();
         let times: Vec<usize> = (1..=200).filter(|_| plan.has_many()).collect();
         assert_eq!(times, [MADE_BEFORE + 1]);
     }

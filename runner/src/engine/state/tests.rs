@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::decide::FLUSH_AFTER;
 use super::*;
+use crate::engine::rulebook::Rulebook;
 use crate::fence::Fence;
 use crate::smtp::tests::spec;
 use crate::storage::{IntegrationSpec, JobSpec, MessageSpec, Pipelining, Recipient, TemplateSpec};
@@ -105,7 +106,7 @@ fn plan_with(revision: i64, pipelining: Pipelining) -> Arc<Plan> {
         pipelining,
         ..spec(25)
     };
-    Arc::new(Plan::new(job, relay).unwrap())
+    Arc::new(Plan::new(job, relay, &Rulebook::default()).unwrap())
 }
 
 fn answer(chunk_no: i64, verdict: Verdict, mark: i64, go: &[i64]) -> Event {
