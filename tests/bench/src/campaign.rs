@@ -4,18 +4,24 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use e2e::{Db, Job, Runner};
+use mail_catcher::{Catcher, Config};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::figures::grouped;
 use crate::usage;
 
+/// Four tracked links and a pixel, and as many bytes on the wire as the mail of the limit.
 const LETTER: &str = include_str!("../letters/tracked.html");
+/// The same with an HTML part of 2.9 kB.
+pub const LONG_LETTER: &str = include_str!("../letters/long.html");
 /// Recipients of a chunk, and messages of a connection, where much is sent fast: as docs/administration.md says.
 const CHUNK: u64 = 2_000;
 const MESSAGES: u64 = 10_000;
 /// How exactly the end of a campaign is seen.
 const LOOK: Duration = Duration::from_millis(10);
+/// Until a single mail comes.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// A database with so many people, the letter, and this relay.
 pub async fn database(relay: SocketAddr, people: u64) -> Db {
@@ -34,6 +40,30 @@ pub async fn database(relay: SocketAddr, people: u64) -> Db {
     db.run("vacuum analyze public.people").await;
     db.run("checkpoint").await;
     db
+}
+
+/// How many bytes a mail of a campaign has on the wire, with its dot.
+pub async fn size_of_a_mail(letter: Option<&str>) -> usize {
+    let catcher = Catcher::start(Config::default()).await;
+    let catcher = catcher.expect("no SMTP server");
+    let db = database(catcher.addr(), 1).await;
+    if let Some(html) = letter {
+        use_letter(&db, html).await;
+    }
+    let running = runners(&db, 1).await;
+    Campaign::start(&db, 1, json!({})).await;
+    let mails = catcher.wait_for(1, LONGEST).await;
+    let mails = mails.expect("the mail does not come");
+    stop(running).await;
+    let mail = mails[0].mail.as_ref().expect("it is kept");
+    mail.len() + ".\r\n".len()
+}
+
+pub async fn use_letter(db: &Db, html: &str) {
+    db.run(&format!(
+        "update campaign.email_templates set html = $letter${html}$letter$"
+    ))
+    .await;
 }
 
 /// Of a campaign that is to be sent fast.

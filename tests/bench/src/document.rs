@@ -191,12 +191,16 @@ impl Results {
              *mails/s* is between the first and the last acceptance, as smtp-sink counts them itself, looked at every 2 ms. *start to end* is from the \
              commit of `start_campaign` to the status `completed`, which a tick proves once a second at most. Medians of the runs. All send over 10 \
              connections unless said otherwise; CPU time is that of all processes, from /proc.\n\n\
-             - *limit*: a loop that builds each mail with lettre ({} bytes on the wire, multipart, personalised), and sends it with MAIL, RCPT and DATA \
+             - *limit*: a loop that builds each mail with lettre ({limit} bytes on the wire, multipart, personalised), and sends it with MAIL, RCPT and DATA \
              in one write, message and dot in another, NODELAY; no database. It is measured before, between and after the others.\n\
-             - *ours*: a campaign whose HTML of 2.9 kB is personalised, with four tracked links, the pixel, a text part made of it, and \
-             unsubscribing; every outcome durable; `chunk_size` 2,000, but 500, the default, in the row that says so; 10,000 messages a connection, `pipelining: messages`. After each run every line of `check_campaign` holds, and the sink has counted every mail once.\n\n{}\n",
-            limit::size(),
-            self.speed.table(&self.limit)
+             - *ours*: a campaign whose mails have {ours} bytes on the wire: personalised, with four tracked links, the pixel, a text part made of the \
+             HTML, and unsubscribing; in the row that says so, an HTML part of 2.9 kB makes {long} of them. Every outcome durable; `chunk_size` \
+             2,000, but 500, the default, in the row that says so; 10,000 messages a connection, `pipelining: messages`. After each run every line \
+             of `check_campaign` holds, and the sink has counted every mail once.\n\n{table}\n",
+            limit = limit::size(),
+            ours = self.speed.sizes[0],
+            long = self.speed.sizes[1],
+            table = self.speed.table(&self.limit)
         ));
         add(format_args!(
             "## Peers\n\n\

@@ -223,6 +223,8 @@ impl Limit {
 pub struct Speed {
     ours: Runs,
     others: Vec<Runs>,
+    /// Bytes of a mail of ours, and of one with the long letter.
+    pub sizes: [usize; 2],
 }
 
 impl Speed {
@@ -248,21 +250,29 @@ pub async fn measure(limit: &mut Limit) -> Speed {
     limit.measure().await;
     let mut ours = Runs::of("ours");
     for _ in 0..3 {
-        ours.add(send(MAILS, 1, campaign::config(CONNECTIONS)).await);
+        ours.add(send(MAILS, 1, campaign::config(CONNECTIONS), None).await);
         limit.measure().await;
     }
     let mut others = Vec::new();
-    for (name, runners, config) in [
-        ("ours, two runners", 2, campaign::config(CONNECTIONS)),
-        ("ours, 3 connections", 1, campaign::config(3)),
+    let long = Some(campaign::LONG_LETTER);
+    for (name, runners, config, letter) in [
+        ("ours, two runners", 2, campaign::config(CONNECTIONS), None),
+        ("ours, 3 connections", 1, campaign::config(3), None),
         (
             "ours, chunks of 500",
             1,
             json!({"concurrency": CONNECTIONS}),
+            None,
+        ),
+        (
+            "ours, HTML of 2.9 kB",
+            1,
+            campaign::config(CONNECTIONS),
+            long,
         ),
     ] {
         let mut runs = Runs::of(name);
-        runs.add(send(MAILS, runners, config).await);
+        runs.add(send(MAILS, runners, config, letter).await);
         others.push(runs);
         limit.measure().await;
     }
@@ -271,7 +281,11 @@ pub async fn measure(limit: &mut Limit) -> Speed {
         "ours ÷ limit",
         ours.rate() / limit.rate()
     );
-    Speed { ours, others }
+    Speed {
+        ours,
+        others,
+        sizes: sizes().await,
+    }
 }
 
 /// The same in short, for who works on it: as many mails as take a few seconds.
@@ -280,12 +294,12 @@ pub async fn measure_quickly(limit: &mut Limit) -> Speed {
     const TRIAL: u64 = 5_000;
     println!("Speed: {CONNECTIONS} connections");
     limit.measure_wire().await;
-    let trial = send(TRIAL, 1, campaign::config(CONNECTIONS)).await;
+    let trial = send(TRIAL, 1, campaign::config(CONNECTIONS), None).await;
     let mails = ((trial.rate * SECONDS) as u64).clamp(TRIAL, MAILS);
     limit.measure().await;
     let mut ours = Runs::of("ours");
     for _ in 0..2 {
-        ours.add(send(mails, 1, campaign::config(CONNECTIONS)).await);
+        ours.add(send(mails, 1, campaign::config(CONNECTIONS), None).await);
         limit.measure().await;
     }
     println!(
@@ -296,12 +310,26 @@ pub async fn measure_quickly(limit: &mut Limit) -> Speed {
     Speed {
         ours,
         others: Vec::new(),
+        sizes: sizes().await,
     }
 }
 
-async fn send(mails: u64, runners: usize, config: Value) -> Cost {
+async fn sizes() -> [usize; 2] {
+    let ours = campaign::size_of_a_mail(None).await;
+    let long = campaign::size_of_a_mail(Some(campaign::LONG_LETTER)).await;
+    println!(
+        "  bytes on the wire: limit {}, ours {ours}, HTML of 2.9 kB {long}",
+        limit::size()
+    );
+    [ours, long]
+}
+
+async fn send(mails: u64, runners: usize, config: Value, letter: Option<&str>) -> Cost {
     let sink = Sink::start().await;
     let db = campaign::database(sink.addr(), mails).await;
+    if let Some(html) = letter {
+        campaign::use_letter(&db, html).await;
+    }
     let running = campaign::runners(&db, runners).await;
     let pids: Vec<i32> = running.iter().map(|runner| runner.pid()).collect();
     let postmaster = campaign::postmaster(&db).await;
