@@ -6,7 +6,7 @@ tools/setup.sh --bench
 tools/build.sh extension
 locate
 say "Building the runner and the benchmarks"
-cargo build -q --release --locked -p campaign-runner -p bench
+cargo build -q --release --locked -p campaign-runner -p bench --features bench/valgrind
 create_cluster create_durable
 SMTP_SINK_VERSION=$(<"$SMTP_SINK/version")
 export CAMPAIGN_TEMPLATE_DB=campaign_template CAMPAIGN_RUNNER=$CARGO_TARGET_DIR/release/campaign-runner

@@ -44,8 +44,8 @@ extension_sql!(
 include!(concat!(env!("OUT_DIR"), "/install.rs"));
 
 /// The address as duplicates are found by (trimmed, lower-case, IDNA domain); null where no mail can be delivered to it.
+// Without a search_path, which it does not use: to set one takes four times as long as what it does, and it is called for each recipient.
 #[pg_extern(name = "_fold_address", immutable, strict, parallel_safe)]
-#[search_path(pg_catalog, pg_temp)]
 fn fold_address(address: &str) -> Option<String> {
     address::fold(address)
 }

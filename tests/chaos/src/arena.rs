@@ -266,10 +266,12 @@ async fn start(db: &Db, relay: &Relay, plan: &CampaignPlan) -> Job {
            from generate_series(1, {}) g"#,
         plan.recipients
     );
-    let config = json!({
-        "chunk_size": plan.chunk_size, "concurrency": plan.concurrency, "rate_limit": plan.rate,
-        "max_retries": plan.max_retries
+    let mut config = json!({
+        "chunk_size": plan.chunk_size, "concurrency": plan.concurrency, "max_retries": plan.max_retries
     });
+    if let Some(rate) = plan.rate {
+        config["rate_limit"] = json!(rate);
+    }
     let start = "select id from campaign.start_campaign('custom', 'letter', config => $1, audience_query => $2,
         integration => $3, dedupe_key => $3, on_uncertain => $4)";
     let id = db

@@ -35,7 +35,8 @@ pub struct CampaignPlan {
     pub recipients: usize,
     pub chunk_size: usize,
     pub concurrency: usize,
-    pub rate: usize,
+    /// Mails a second. Without, mails wait behind others, and are announced with their end.
+    pub rate: Option<usize>,
     pub max_retries: usize,
 }
 
@@ -118,14 +119,18 @@ impl Plan {
 }
 
 fn campaign(rng: &mut ChaCha20Rng, policy: &'static str) -> CampaignPlan {
-    let recipients = rng.random_range(1_000..=2_000);
+    let is_limited = rng.random_bool(0.5);
+    let recipients = rng.random_range(match is_limited {
+        true => 1_000..=2_000,
+        false => 2_000..=5_000,
+    });
     CampaignPlan {
         name: policy,
         on_uncertain: policy,
         recipients,
         chunk_size: *[30, 100, 250, 500].choose(rng).unwrap_or(&100),
         concurrency: rng.random_range(2..=6),
-        rate: recipients / rng.random_range(8..=12),
+        rate: is_limited.then(|| recipients / rng.random_range(8..=12)),
         max_retries: rng.random_range(4..=6),
     }
 }
@@ -244,12 +249,13 @@ impl fmt::Display for Plan {
         for one in &self.campaigns {
             writeln!(
                 f,
-                "  campaign {}: {} recipients, chunks of {}, {} connections, {} a second, {} tries",
+                "  campaign {}: {} recipients, chunks of {}, {} connections, {}, {} tries",
                 one.name,
                 one.recipients,
                 one.chunk_size,
                 one.concurrency,
-                one.rate,
+                one.rate
+                    .map_or("no rate".to_owned(), |rate| format!("{rate} a second")),
                 one.max_retries
             )?;
         }

@@ -7,7 +7,8 @@ create temporary view rel as
 select c.oid::regclass::text as name, c.* from pg_class c where c.relnamespace = 'campaign'::regnamespace;
 
 select cmp_ok((select count(*) from fn), '>', 40::bigint, 'there are functions to look at');
-select is_empty($$ select name from fn where not coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false) $$, 'every function pins search_path');
+select is_empty($$ select name from fn where not coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false)
+  and name <> 'campaign._fold_address(text)' $$, 'every function pins search_path, but one in Rust that looks nothing up and is called for each recipient');
 select is_empty($$ select name from fn where exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) a where a.grantee = 0) $$,
   'no function is executable by PUBLIC');
 select is_empty($$ select name from rel where exists (select from aclexplode(relacl) a where a.grantee = 0)
