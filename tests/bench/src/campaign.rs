@@ -112,10 +112,7 @@ impl Campaign {
     pub async fn start(db: &Db, mails: u64, config: Value) -> Campaign {
         let start = "select id, job_no from campaign.start_campaign('custom', 'letter', config => $1, dedupe_key => $2,
             audience_query => $3, track_opens => true, track_clicks => true)";
-        let audience = format!(
-            "select p.id::text as recipient_key, p.email, jsonb_build_object('name', p.name, 'first_name', p.first_name) as vars
-             from public.people p where p.id <= {mails}"
-        );
+        let audience = audience(mails);
         let dedupe_key = uuid::Uuid::new_v4().to_string();
         let client = db.connect().await.expect("no connection");
         let statement = client.prepare(start).await.expect("start_campaign");
@@ -164,6 +161,14 @@ impl Campaign {
             self.mails
         );
     }
+}
+
+/// The query that names the first so many people.
+pub fn audience(mails: u64) -> String {
+    format!(
+        "select p.id::text as recipient_key, p.email, jsonb_build_object('name', p.name, 'first_name', p.first_name) as vars
+         from public.people p where p.id <= {mails}"
+    )
 }
 
 /// Waits until so many mails of a campaign are recorded as sent.

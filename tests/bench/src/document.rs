@@ -214,8 +214,11 @@ impl Results {
              Campaigns with all of the above, by one runner at full speed. *snapshot held*: another session has a transaction open all the time, so \
              nothing dead can be cleared away. Claims and reports are timed by PostgreSQL, planning included, while runner and sink want the same cores; of \
              more claims than chunks the fastest, which found nothing, are left out. Small sizes are repeated in one database. *progress* is \
-             a round trip of `campaign_progress`.\n\n{}\nPer recipient, from before `start_campaign` to the end, and memory of the runner:\n\n{}\n",
+             a round trip of `campaign_progress`.\n\n{}\nWhere the time of a start goes: the query alone, the query with an INSERT of its rows into a table like that of the recipients, \
+             and all but writing: who is repeated, suppressed, or has the mail already, and whether each has what the template reads. \
+             A start is both, and looks at what was written once more.\n\n{}\nPer recipient, from before `start_campaign` to the end, and memory of the runner:\n\n{}\n",
             self.growth.calls_table(),
+            self.growth.start_table(),
             self.growth.space_table()
         ));
         add(format_args!(

@@ -37,6 +37,46 @@ pub struct Size {
     table_bytes: i64,
     memory: Memory,
     campaigns: u64,
+    parts: Option<Parts>,
+}
+
+/// What a start could not do without, and what it does besides: each a statement of its own.
+struct Parts {
+    /// The audience's query.
+    query: Duration,
+    /// The query, and its rows into a table like that of recipients.
+    insert: Duration,
+    /// The query, and who is left out: all but writing.
+    plan: Duration,
+}
+
+impl Parts {
+    async fn measure(db: &Db, recipients: u64) -> Parts {
+        let audience = campaign::audience(recipients);
+        db.run("create table public.bare (like campaign.recipient including all)")
+            .await;
+        let query = format!("select count(a.vars) from ({audience}) a");
+        let insert = format!(
+            "insert into public.bare (job_no, pos, recipient_key, email, vars)
+             select 1, row_number() over (), a.recipient_key, a.email, a.vars from ({audience}) a"
+        );
+        let plan = format!(
+            "select total_contacts from campaign.plan_campaign('custom', 'letter', audience_query => $audience${audience}$audience$)"
+        );
+        let parts = Parts {
+            query: timed(db, &query).await,
+            insert: timed(db, &insert).await,
+            plan: timed(db, &plan).await,
+        };
+        db.run("drop table public.bare").await;
+        parts
+    }
+}
+
+async fn timed(db: &Db, statement: &str) -> Duration {
+    let begun = Instant::now();
+    db.run(statement).await;
+    begun.elapsed()
 }
 
 /// Of the runner, over all campaigns of a size.
@@ -131,6 +171,24 @@ impl Growth {
         table
     }
 
+    pub fn start_table(&self) -> Table {
+        let mut table = Table::new(&[
+            "recipients",
+            "the audience's query",
+            "with a plain INSERT",
+            "plan_campaign",
+            "start_campaign",
+        ]);
+        for size in &self.sizes {
+            let Some(parts) = &size.parts else { continue };
+            let started = percentile(&size.started, 0.5);
+            let mut row = vec![grouped(size.recipients)];
+            row.extend([parts.query, parts.insert, parts.plan, started].map(seconds_or_less));
+            table.row(row);
+        }
+        table
+    }
+
     pub fn space_table(&self) -> Table {
         let mut table = Table::new(&[
             "recipients",
@@ -186,7 +244,12 @@ pub async fn measure(full: bool) -> Growth {
             growth.sizes.push(size);
         }
     }
-    println!("{}{}", growth.calls_table(), growth.space_table());
+    println!(
+        "{}{}{}",
+        growth.start_table(),
+        growth.calls_table(),
+        growth.space_table()
+    );
     growth
 }
 
@@ -221,7 +284,11 @@ impl Size {
             table_bytes: 0,
             memory: Memory::default(),
             campaigns: campaigns as u64,
+            parts: None,
         };
+        if !snapshot_held {
+            size.parts = Some(Parts::measure(&db, recipients).await);
+        }
         let _held = if snapshot_held {
             let held = "set transaction isolation level repeatable read; select count(*) from campaign.email_jobs";
             Some(db.leave_open(held).await)

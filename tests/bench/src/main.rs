@@ -24,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 
 use document::Results;
 use speed::Limit;
@@ -54,10 +55,12 @@ enum Part {
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
+    let mut told = signal(SignalKind::terminate()).expect("no signals");
     tokio::select! {
         () = run(args) => ExitCode::SUCCESS,
         // What runs ends with the values that stand for it.
         _ = ctrl_c() => ExitCode::from(130),
+        _ = told.recv() => ExitCode::from(143),
     }
 }
 
