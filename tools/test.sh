@@ -9,17 +9,20 @@
 # All but lint and unit run against a cluster that lives only as long as this script.
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
+# All that is built for tests is built for all of these: else dependencies are built anew wherever packages want other features of them.
+# The runner that the tests start is built alone, as it is when it is installed.
+ALL=(--locked --workspace --exclude pg_campaign)
+
 lint() {
   cargo fmt --all --check
-  cargo clippy -q --locked --workspace --exclude pg_campaign --all-targets -- -D warnings
+  cargo clippy -q "${ALL[@]}" --all-targets -- -D warnings
   # Not default targets, so not of "all".
-  cargo clippy -q --locked -p e2e --test documents -- -D warnings
-  cargo clippy -q --locked -p model --test walks -- -D warnings
+  cargo clippy -q "${ALL[@]}" --test campaign --test documents --test walks -- -D warnings
   # In the profile of the package, whose dependencies are built already.
   cargo clippy -q --locked --release -p pg_campaign -- -D warnings
 }
 
-unit() { cargo test -q --locked; }
+unit() { cargo test -q "${ALL[@]}"; }
 
 # One pgTAP file in its own clone of the template.
 sql_file() {
@@ -55,7 +58,7 @@ api() {
 
 docs() {
   cargo build -q --locked -p campaign-runner
-  PATH=$PG_BIN:$PATH CAMPAIGN_TEMPLATE_DB=campaign_template cargo test -q --locked -p e2e --test documents
+  PATH=$PG_BIN:$PATH CAMPAIGN_TEMPLATE_DB=campaign_template cargo test -q "${ALL[@]}" --test documents
 }
 
 isolation() {
@@ -70,16 +73,19 @@ guards() {
   tests/isolation/guards.sh guarded ${SPEC:+"$SPEC"}
 }
 
-walks() { CAMPAIGN_TEMPLATE_DB=campaign_template cargo test -q --locked -p model --test walks; }
+walks() { CAMPAIGN_TEMPLATE_DB=campaign_template cargo test -q "${ALL[@]}" --test walks; }
 
 e2e() {
   cargo build -q --locked -p campaign-runner
   export CAMPAIGN_TEMPLATE_DB=campaign_template PG_BIN EXIM
-  cargo test -q --locked -p e2e --test campaign
+  # They wait more than they work.
+  local threads=$(($(nproc) * 3 / 2))
+  cargo test -q "${ALL[@]}" --test campaign -- --test-threads "$threads"
   say "Test: e2e, without notifications"
-  # Less those of servers, which listen for the progress of campaigns only: that is in api and api_events; and those in which the
-  # database is away or another one, which silences notifications anyway.
-  CAMPAIGN_RUNNER_NOTIFY=false cargo test -q --locked -p e2e --test campaign -- --skip api_limits:: --skip bad_days:: --skip failover:: --skip restore:: --skip clients:: --skip tracking:: --skip unsubscribe::
+  # Less those of servers, which listen for the progress of campaigns only: that is in api and api_events; those in which the
+  # database is away or another one, which silences notifications anyway; and those of what is said to a relay.
+  local skipped=(api_limits bad_days failover restore clients tracking unsubscribe logins mta)
+  CAMPAIGN_RUNNER_NOTIFY=false cargo test -q "${ALL[@]}" --test campaign -- --test-threads "$threads" "${skipped[@]/#/--skip=}"
 }
 
 chaos() {
@@ -88,8 +94,8 @@ chaos() {
     runs=(--runs "$RUNS")
     if ((RUNS >= 50)) && [[ -z ${CHAOS_RUN:-} ]]; then runs+=(--document docs/guarantee.md); fi
   fi
-  cargo test -q --locked -p chaos
-  cargo build -q --locked -p campaign-runner -p chaos
+  cargo build -q --locked -p campaign-runner
+  cargo build -q "${ALL[@]}" --bin chaos
   export PG_BIN CAMPAIGN_RUNNER=$CARGO_TARGET_DIR/debug/campaign-runner
   FAKETIME_LIBRARY=$(dpkg -L libfaketime | grep '/libfaketimeMT\.so\.1$')
   export FAKETIME_LIBRARY
