@@ -7,7 +7,7 @@ create table campaign.recipient (
   primary key (job_no, pos),
   constraint vars_is_an_object check (jsonb_typeof(vars) = 'object'),
   constraint vars_hold_what_mails_can_carry check (not jsonb_path_exists(vars,
-    'strict $.* ? (@.type() == "object" || @.type() == "array" || (@.type() == "number" && (@ > 1e15 || @ < -1e15)))'))
+    'strict $.* ? (@.type() != "string" && (@.type() == "object" || @.type() == "array" || (@.type() == "number" && (@ > 1e15 || @ < -1e15))))'))
 );
 
 comment on table campaign.recipient is

@@ -7,5 +7,5 @@ set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_typeof(p_vars) <> 'object'
     or jsonb_path_exists(p_vars,
-      'strict $.* ? (@.type() == "object" || @.type() == "array" || (@.type() == "number" && (@ > 1e15 || @ < -1e15)))')
+      'strict $.* ? (@.type() != "string" && (@.type() == "object" || @.type() == "array" || (@.type() == "number" && (@ > 1e15 || @ < -1e15))))')
 $$;
