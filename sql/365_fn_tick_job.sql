@@ -15,6 +15,8 @@ declare
   v_heard timestamptz;
   v_failed bigint;
   v_reason text;
+  v_ended boolean;
+  c_long constant text := 'all work is done; to prove it takes longer than statement_timeout allows: select campaign.tick() in a session without';
 begin
   if campaign._replay_is_awaited() then
     -- Nothing is done, but nothing is over that has work again.
@@ -118,16 +120,37 @@ begin
     where j.job_no = p_job_no and j.status_reason is distinct from v_reason and coalesce(j.status_reason, 'waiting') like 'waiting%';
   end if;
 
-  if v_status in ('running', 'partial')
-    and not campaign._finish_job(p_job_no)
-    and not exists (select from campaign.chunk c where c.job_no = p_job_no and (c.state <> 'done' or c.dirty))
-    and not exists (select from campaign.retry_item i where i.job_no = p_job_no)
+  if v_status not in ('running', 'partial') then
+    return;
+  end if;
+  if exists (select from campaign.chunk c where c.job_no = p_job_no and (c.state <> 'done' or c.dirty))
+    or exists (select from campaign.retry_item i where i.job_no = p_job_no)
   then
+    update campaign.email_jobs j set status_reason = null where j.job_no = p_job_no and j.status_reason = c_long;
+    return;
+  end if;
+  -- Whoever has no time for the proof of a large campaign does not begin it again each second.
+  if v_job.status_reason = c_long and current_setting('statement_timeout') <> '0' then
+    return;
+  end if;
+  begin
+    v_ended := campaign._finish_job(p_job_no);
+  exception when query_canceled then
+    if current_setting('statement_timeout') = '0'
+      or clock_timestamp() - statement_timestamp() < current_setting('statement_timeout')::interval
+    then
+      raise; -- somebody does not want to wait
+    end if;
+    raise warning 'campaign %: %', v_job.id, c_long;
+    update campaign.email_jobs j set status_reason = c_long where j.job_no = p_job_no;
+    return;
+  end;
+  if not v_ended then
     raise warning 'campaign %: all work is done, but the counters do not prove it', v_job.id
     using hint = format('select * from campaign.check_campaign(%L)', v_job.id);
     update campaign.email_jobs j
     set status_reason = 'all work is done, but the counters do not prove it: see check_campaign'
-    where j.job_no = p_job_no and j.status_reason is null;
+    where j.job_no = p_job_no and coalesce(j.status_reason, c_long) = c_long;
   end if;
 end
 $$;

@@ -14,9 +14,6 @@ returns table (ord bigint, recipient_key text, email text, vars jsonb, reason te
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
--- Repeated hashes are found by sorting them: at 1 M in two thirds of the time, and in less memory, than with a hash table.
-set enable_hashagg = off
-set work_mem = '64MB'
 as $$
 #variable_conflict use_column
 declare
@@ -36,7 +33,8 @@ begin
         from campaign._read_audience(p_query, p_event_id, p_keys) r
       ) q
     ),
-    -- Few, as a rule: so not all rows are sorted, with all that is in them. Equal hashes only say where to look.
+    -- Few, as a rule: so not all rows are sorted, with all that is in them. Equal hashes only say where to look; they are sorted, which
+    -- takes less time than a hash table that does not fit into work_mem.
     repeated as materialized (
       select a.ord, a.nth_by_key, row_number() over (partition by a.folded, a.recipient_key is null, a.nth_by_key > 1 order by a.ord) as nth_by_address
       from (
@@ -44,9 +42,13 @@ begin
         select n.ord, n.recipient_key, n.folded, row_number() over (partition by n.recipient_key, n.folded is null order by n.ord) as nth_by_key
         from named n
         where hashtextextended(n.recipient_key, 0) in (
-            select hashtextextended(k.recipient_key, 0) from named k group by 1 having count(*) > 1)
+            select s.hash
+            from (select k.hash, lag(k.hash) over (order by k.hash) as before from (select hashtextextended(m.recipient_key, 0) as hash from named m) k) s
+            where s.hash = s.before)
           or hashtextextended(n.folded, 0) in (
-            select hashtextextended(k.folded, 0) from named k group by 1 having count(*) > 1)
+            select s.hash
+            from (select k.hash, lag(k.hash) over (order by k.hash) as before from (select hashtextextended(m.folded, 0) as hash from named m) k) s
+            where s.hash = s.before)
       ) a
     )
     select a.ord, a.recipient_key, a.email, a.vars, a.reason,

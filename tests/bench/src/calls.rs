@@ -77,8 +77,17 @@ pub fn durations(log: &str, function: &str) -> Vec<Duration> {
     calls
 }
 
+/// The claims that leased one chunk. `leases`: how many chunks each of those leased that found any, in order.
+pub fn of_one_chunk(calls: Vec<Duration>, leases: &[i64]) -> Vec<Duration> {
+    let calls = that_leased(calls, leases.len());
+    (calls.into_iter().zip(leases))
+        .filter(|(_, chunks)| **chunks == 1)
+        .map(|(duration, _)| duration)
+        .collect()
+}
+
 /// Without those that found nothing: as many as there were leases, the slowest. The order stays.
-pub fn that_leased(calls: Vec<Duration>, leases: usize) -> Vec<Duration> {
+fn that_leased(calls: Vec<Duration>, leases: usize) -> Vec<Duration> {
     let Some(surplus) = calls.len().checked_sub(leases) else {
         return calls;
     };
@@ -127,6 +136,12 @@ mod tests {
         assert_eq!(that_leased(calls.clone(), 3), milliseconds(&[9, 5, 7]));
         assert_eq!(that_leased(calls.clone(), 5), calls);
         assert_eq!(that_leased(calls.clone(), 6), calls);
+    }
+
+    #[test]
+    fn claims_of_several_chunks_are_left_out() {
+        let calls = milliseconds(&[1, 20, 5, 2, 7]);
+        assert_eq!(of_one_chunk(calls, &[2, 1, 1]), milliseconds(&[5, 7]));
     }
 
     #[test]

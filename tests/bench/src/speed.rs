@@ -250,29 +250,39 @@ pub async fn measure(limit: &mut Limit) -> Speed {
     limit.measure().await;
     let mut ours = Runs::of("ours");
     for _ in 0..3 {
-        ours.add(send(MAILS, 1, campaign::config(CONNECTIONS), None).await);
+        ours.add(send(MAILS, Variant::usual()).await);
         limit.measure().await;
     }
     let mut others = Vec::new();
-    let long = Some(campaign::LONG_LETTER);
-    for (name, runners, config, letter) in [
-        ("ours, two runners", 2, campaign::config(CONNECTIONS), None),
-        ("ours, 3 connections", 1, campaign::config(3), None),
-        (
-            "ours, chunks of 500",
-            1,
-            json!({"concurrency": CONNECTIONS}),
-            None,
-        ),
-        (
-            "ours, HTML of 2.9 kB",
-            1,
-            campaign::config(CONNECTIONS),
-            long,
-        ),
+    for variant in [
+        Variant {
+            name: "ours, two runners",
+            runners: 2,
+            ..Variant::usual()
+        },
+        Variant {
+            name: "ours, 3 connections",
+            config: campaign::config(3),
+            ..Variant::usual()
+        },
+        Variant {
+            name: "ours, chunks of 500",
+            config: json!({"concurrency": CONNECTIONS}),
+            ..Variant::usual()
+        },
+        Variant {
+            name: "ours, pipelining: commands",
+            pipelining: Some("commands"),
+            ..Variant::usual()
+        },
+        Variant {
+            name: "ours, HTML of 2.9 kB",
+            letter: Some(campaign::LONG_LETTER),
+            ..Variant::usual()
+        },
     ] {
-        let mut runs = Runs::of(name);
-        runs.add(send(MAILS, runners, config, letter).await);
+        let mut runs = Runs::of(variant.name);
+        runs.add(send(MAILS, variant).await);
         others.push(runs);
         limit.measure().await;
     }
@@ -294,12 +304,12 @@ pub async fn measure_quickly(limit: &mut Limit) -> Speed {
     const TRIAL: u64 = 5_000;
     println!("Speed: {CONNECTIONS} connections");
     limit.measure_wire().await;
-    let trial = send(TRIAL, 1, campaign::config(CONNECTIONS), None).await;
+    let trial = send(TRIAL, Variant::usual()).await;
     let mails = ((trial.rate * SECONDS) as u64).clamp(TRIAL, MAILS);
     limit.measure().await;
     let mut ours = Runs::of("ours");
     for _ in 0..2 {
-        ours.add(send(mails, 1, campaign::config(CONNECTIONS), None).await);
+        ours.add(send(mails, Variant::usual()).await);
         limit.measure().await;
     }
     println!(
@@ -324,17 +334,42 @@ async fn sizes() -> [usize; 2] {
     [ours, long]
 }
 
-async fn send(mails: u64, runners: usize, config: Value, letter: Option<&str>) -> Cost {
+/// How a campaign is sent.
+struct Variant {
+    name: &'static str,
+    runners: usize,
+    config: Value,
+    /// Other than the usual one.
+    pipelining: Option<&'static str>,
+    letter: Option<&'static str>,
+}
+
+impl Variant {
+    fn usual() -> Variant {
+        Variant {
+            name: "ours",
+            runners: 1,
+            config: campaign::config(CONNECTIONS),
+            pipelining: None,
+            letter: None,
+        }
+    }
+}
+
+async fn send(mails: u64, variant: Variant) -> Cost {
     let sink = Sink::start().await;
     let db = campaign::database(sink.addr(), mails).await;
-    if let Some(html) = letter {
+    if let Some(html) = variant.letter {
         campaign::use_letter(&db, html).await;
     }
-    let running = campaign::runners(&db, runners).await;
+    if let Some(pipelining) = variant.pipelining {
+        db.change_relay(json!({"pipelining": pipelining})).await;
+    }
+    let running = campaign::runners(&db, variant.runners).await;
     let pids: Vec<i32> = running.iter().map(|runner| runner.pid()).collect();
     let postmaster = campaign::postmaster(&db).await;
     let meter = Meter::start_with(sink, Some(postmaster), Sender::Processes(pids.clone()));
-    let mut cost = carry(&db, meter, mails, config).await;
+    let mut cost = carry(&db, meter, mails, variant.config).await;
     cost.peak_memory = pids.iter().copied().map(usage::peak_memory).max();
     campaign::stop(running).await;
     cost
