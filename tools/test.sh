@@ -84,7 +84,7 @@ e2e() {
   say "Test: e2e, without notifications"
   # Less those of servers, which listen for the progress of campaigns only: that is in api and api_events; those in which the
   # database is away or another one, which silences notifications anyway; and those of real MTAs.
-  local skipped=(api_limits bad_days failover restore clients tracking unsubscribe mta)
+  local skipped=(api_limits:: bad_days:: failover:: restore:: clients:: tracking:: unsubscribe:: mta::)
   CAMPAIGN_RUNNER_NOTIFY=false cargo test -q "${ALL[@]}" --test campaign -- --test-threads "$threads" "${skipped[@]/#/--skip=}"
 }
 
