@@ -10,7 +10,12 @@ declare
   v_relay record;
   v_trouble record;
   v_used record;
+  v_counted bigint := (select p.up_to from campaign.proof p where p.job_no = p_job.job_no);
 begin
+  if v_counted is not null then
+    return format('waiting for the count at its end: %s of %s', v_counted, campaign._counted(p_job.total_contacts, 'recipient'));
+  end if;
+
   select i.name, i.daily_quota, s.held_until, s.held_reason into v_relay
   from campaign.email_integrations i
   left join campaign.relay_state s on s.integration_id = i.id

@@ -16,7 +16,6 @@ declare
   v_failed bigint;
   v_reason text;
   v_ended boolean;
-  c_long constant text := 'all work is done; to prove it takes longer than statement_timeout allows: select campaign.tick() in a session without';
 begin
   if campaign._replay_is_awaited() then
     -- Nothing is done, but nothing is over that has work again.
@@ -66,6 +65,9 @@ begin
   where c.job_no = p_job_no and c.chunk_no = p.chunk_no;
   get diagnostics v_cleaned = row_count;
 
+  if v_cleaned > 0 or v_status = 'cancelled' then
+    delete from campaign.proof p where p.job_no = p_job_no;
+  end if;
   if v_cleaned > 0 then
     select
       sum(c.n_sent) as sent, sum(c.n_failed) as failed, sum(c.n_uncertain) as uncertain, sum(c.n_suppressed) as suppressed,
@@ -126,31 +128,15 @@ begin
   if exists (select from campaign.chunk c where c.job_no = p_job_no and (c.state <> 'done' or c.dirty))
     or exists (select from campaign.retry_item i where i.job_no = p_job_no)
   then
-    update campaign.email_jobs j set status_reason = null where j.job_no = p_job_no and j.status_reason = c_long;
     return;
   end if;
-  -- Whoever has no time for the proof of a large campaign does not begin it again each second.
-  if v_job.status_reason = c_long and current_setting('statement_timeout') <> '0' then
-    return;
-  end if;
-  begin
-    v_ended := campaign._finish_job(p_job_no);
-  exception when query_canceled then
-    if current_setting('statement_timeout') = '0'
-      or clock_timestamp() - statement_timestamp() < current_setting('statement_timeout')::interval
-    then
-      raise; -- somebody does not want to wait
-    end if;
-    raise warning 'campaign %: %', v_job.id, c_long;
-    update campaign.email_jobs j set status_reason = c_long where j.job_no = p_job_no;
-    return;
-  end;
+  v_ended := campaign._finish_job(p_job_no);
   if not v_ended then
     raise warning 'campaign %: all work is done, but the counters do not prove it', v_job.id
     using hint = format('select * from campaign.check_campaign(%L)', v_job.id);
     update campaign.email_jobs j
     set status_reason = 'all work is done, but the counters do not prove it: see check_campaign'
-    where j.job_no = p_job_no and coalesce(j.status_reason, c_long) = c_long;
+    where j.job_no = p_job_no and coalesce(j.status_reason, 'waiting') like 'waiting%';
   end if;
 end
 $$;

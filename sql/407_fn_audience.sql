@@ -1,5 +1,5 @@
--- Everybody whom a segment names, in its order; reason: why somebody is left out, else null. broken: vars that no mail can carry;
--- lacking: variables that the template reads and that have no value. Read with the caller's rights. Raises CP010.
+-- Everybody whom a segment names, in its order (ord): first those who are mailed, then those who are left out, and why (reason). broken: vars
+-- that no mail can carry; lacking: variables that the template reads and that have no value. Read with the caller's rights. Raises CP010.
 create function campaign._audience(
   p_segment text,
   p_query text,
@@ -29,8 +29,8 @@ begin
     named as materialized (
       select q.*, campaign._fold_address(q.email) as folded
       from (
-        select r.recipient_key, btrim(r.email) as email, coalesce(r.vars, '{}') as vars, row_number() over () as ord
-        from campaign._read_audience(p_query, p_event_id, p_keys) r
+        select r.ord, r.recipient_key, btrim(r.email) as email, coalesce(r.vars, '{}') as vars
+        from campaign._read_audience(p_query, p_event_id, p_keys) with ordinality r (recipient_key, email, vars, ord)
       ) q
     ),
     -- Few, as a rule: so not all rows are sorted, with all that is in them. Equal hashes only say where to look; they are sorted, which
@@ -42,34 +42,43 @@ begin
         select n.ord, n.recipient_key, n.folded, row_number() over (partition by n.recipient_key, n.folded is null order by n.ord) as nth_by_key
         from named n
         where hashtextextended(n.recipient_key, 0) in (
-            select s.hash
-            from (select k.hash, lag(k.hash) over (order by k.hash) as before from (select hashtextextended(m.recipient_key, 0) as hash from named m) k) s
-            where s.hash = s.before)
+            select k.hash from (select hashtextextended(m.recipient_key, 0) as hash from named m order by 1 offset 0) k group by k.hash having count(*) > 1)
           or hashtextextended(n.folded, 0) in (
-            select s.hash
-            from (select k.hash, lag(k.hash) over (order by k.hash) as before from (select hashtextextended(m.folded, 0) as hash from named m) k) s
-            where s.hash = s.before)
+            select k.hash from (select hashtextextended(m.folded, 0) as hash from named m order by 1 offset 0) k group by k.hash having count(*) > 1)
       ) a
+    ),
+    left_out as materialized (
+      select a.ord, a.recipient_key, a.email, a.vars, a.reason
+      from (
+        select n.*,
+          case
+            when n.folded is null or n.recipient_key is null then 'invalid'
+            when n.ord in (select d.ord from repeated d where d.nth_by_address > 1 or d.nth_by_key > 1) then 'duplicate'
+            when s.email is not null then 'suppressed'
+            when n.recipient_key in (select m.recipient_key from mailed m) or n.folded in (select m.folded from mailed m) then 'already_mailed'
+          end as reason
+        from named n
+        left join campaign.suppressions s on s.email = n.folded
+        offset 0 -- else the reason is worked out twice
+      ) a
+      where a.reason in ('invalid', 'duplicate', 'suppressed', 'already_mailed') -- that there is one would be expected of nearly all
     )
-    select a.ord, a.recipient_key, a.email, a.vars, a.reason,
-      a.reason is null and (
-        jsonb_typeof(a.vars) <> 'object'
-        or jsonb_path_exists(a.vars,
+    select n.ord, n.recipient_key, n.email, n.vars, null,
+      not n.plain and (
+        jsonb_typeof(n.vars) <> 'object'
+        or jsonb_path_exists(n.vars,
           'strict $.* ? (@.type() != "string" && (@.type() == "object" || @.type() == "array" || (@.type() == "number" && (@ > 1e15 || @ < -1e15))))')),
-      case when a.reason is null and not jsonb_strip_nulls(a.vars) ?& p_needed
-        then array(select n from unnest(p_needed) n where not jsonb_strip_nulls(a.vars) ? n) end
+      case when not case when n.plain then n.vars else jsonb_strip_nulls(n.vars) end ?& p_needed
+        then array(select v from unnest(p_needed) v where not jsonb_strip_nulls(n.vars) ? v) end
     from (
-      select n.*,
-        case
-          when n.folded is null or n.recipient_key is null then 'invalid'
-          when n.ord in (select d.ord from repeated d where d.nth_by_address > 1 or d.nth_by_key > 1) then 'duplicate'
-          when s.email is not null then 'suppressed'
-          when n.recipient_key in (select m.recipient_key from mailed m) or n.folded in (select m.folded from mailed m) then 'already_mailed'
-        end as reason
-      from named n
-      left join campaign.suppressions s on s.email = n.folded
-      offset 0 -- else the reason is worked out three times
-    ) a;
+      select m.*, jsonb_typeof(m.vars) = 'object' and not m.vars @? 'strict $.* ? (@.type() != "string")' as plain
+      from named m
+      where m.ord not in (select l.ord from left_out l)
+      offset 0
+    ) n
+    union all
+    select l.ord, l.recipient_key, l.email, l.vars, l.reason, false, null
+    from left_out l;
 exception
   when syntax_error_or_access_rule_violation or data_exception or cardinality_violation or invalid_schema_name
     or feature_not_supported or invalid_transaction_state or program_limit_exceeded or plpgsql_error

@@ -40,11 +40,11 @@ begin
   with audience as materialized (
     select a.*
     from campaign._audience(v_job.segment, v_open.audience_query, v_job.event_id, start_campaign.audience_keys, v_open.needed,
-      v_job.dedupe_key, v_job.allow_repeat, v_job.job_no) a
+      v_job.dedupe_key, v_job.allow_repeat, v_job.job_no) with ordinality a (ord, recipient_key, email, vars, reason, broken, lacking, pos)
   ),
   filled as (
     insert into campaign.recipient (job_no, pos, recipient_key, email, vars)
-    select v_job.job_no, row_number() over (order by a.ord), a.recipient_key, a.email, a.vars
+    select v_job.job_no, a.pos, a.recipient_key, a.email, a.vars
     from audience a
     where a.reason is null and not a.broken
   ),

@@ -4,6 +4,7 @@
 
 mod calls;
 mod campaign;
+mod claims;
 mod cpu;
 mod document;
 mod fairness;

@@ -55,6 +55,7 @@ insert into expected (name, admin, operator, runner, reader) values
   ('integration_test',     '', '', '', ''),
   ('left_out',             'a', 'a', '', ''),
   ('pending_on_sent',      '', '', '', ''),
+  ('proof',                '', '', '', ''),
   ('rate_bucket',          '', '', '', ''),
   ('recipient',            'a', 'a', '', ''),
   ('relay_connection',     '', '', '', ''),

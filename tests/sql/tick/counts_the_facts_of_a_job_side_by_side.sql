@@ -1,6 +1,6 @@
 begin;
 \ir ../_protocol.sql
-select plan(3);
+select plan(4);
 
 select start_job(1000, '{"chunk_size": 1000}') as job \gset
 select claim(1);
@@ -23,7 +23,8 @@ create function scans() returns bigint language sql volatile as $$
   select sum(seq_scan + coalesce(idx_scan, 0))::bigint from pg_stat_xact_user_tables where schemaname = 'campaign' and relname in ('attempt', 'recipient')
 $$;
 select scans() as before \gset
-select is((select f::text from campaign._count_facts(:job) f), '(1000,999,1,0,0)', 'everybody is counted in one state');
+select is((select f::text from campaign._count_facts(:job, 0, 1000) f), '(1000,999,1,0,0)', 'everybody is counted in one state');
+select is((select f::text from campaign._count_facts(:job, 6, 8) f), '(2,1,1,0,0)', 'so is who stands at some positions');
 select cmp_ok(scans() - :before, '<', 20::bigint, 'who was accepted is not looked up one by one');
 select campaign.tick();
 select is(status(:job), 'completed', 'it is the proof of finish');
