@@ -208,12 +208,16 @@ impl Wire {
     /// `None` while the relay is silent, as it should be between two commands; else what it did.
     pub async fn unexpected(&mut self) -> Option<Lost> {
         if self.input.is_empty() {
-            // Ready data is taken before the timeout is looked at.
-            match timeout(Duration::ZERO, self.stream.read_buf(&mut self.input)).await {
-                Err(_) => return None,
-                Ok(Ok(0)) => return Some(Lost::new("the relay had closed the connection")),
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Some(Lost::new(chain(&error))),
+            // No timeout, not even of zero: its timer takes a millisecond, which is longer than a mail.
+            let read = tokio::select! {
+                biased;
+                read = self.stream.read_buf(&mut self.input) => read,
+                () = std::future::ready(()) => return None,
+            };
+            match read {
+                Ok(0) => return Some(Lost::new("the relay had closed the connection")),
+                Ok(_) => {}
+                Err(error) => return Some(Lost::new(chain(&error))),
             }
         }
         let said = String::from_utf8_lossy(&self.input);
@@ -340,6 +344,14 @@ mod tests {
         relay.write_all(b"250-still\r\n250").await.unwrap();
         let lost = Wire::new(Box::new(ours)).reply(LIMIT).await;
         assert_eq!(lost.unwrap_err().0, "no reply within 5s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn to_find_the_relay_silent_takes_no_time() {
+        let (_relay, ours) = duplex(1024);
+        let begun = tokio::time::Instant::now();
+        assert!(Wire::new(Box::new(ours)).unexpected().await.is_none());
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test]
