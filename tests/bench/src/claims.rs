@@ -1,5 +1,7 @@
 //! Claims with nobody else on the cores: what grows with a campaign, and not who got the processor. A runner without mails.
 
+use std::time::{Duration, Instant};
+
 use e2e::Db;
 use serde_json::{Value, json};
 use tokio_postgres::{Client, Statement};
@@ -11,6 +13,8 @@ use crate::campaign::{self, Campaign};
 /// The default.
 const CHUNK: u64 = 500;
 const PROTOCOL: i32 = 1;
+/// How often a runner does.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Of so many campaigns of this size, one after the other in one database, while another session holds a snapshot open.
 pub async fn measure(recipients: u64, campaigns: usize) -> Calls {
@@ -65,9 +69,15 @@ impl Driver {
         }
     }
 
-    /// Claims chunk after chunk and reports that everybody's mail was accepted, until there is none.
+    /// Claims chunk after chunk and reports that everybody's mail was accepted, until there is none. Ticks meanwhile, as runners do.
     async fn send(&self) {
+        let mut ticked = Instant::now();
         while let Some((key, last)) = self.claim().await {
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                let tick = "select campaign.tick($1)";
+                self.client.execute(tick, &[&self.id]).await.expect("tick");
+            }
             let mut go = json!([]);
             loop {
                 let answer = self.report(&key, &go, last).await;

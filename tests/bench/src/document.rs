@@ -216,7 +216,7 @@ impl Results {
              which comes after, is not in it. Claims are those that leased one chunk: of all claims the fastest found nothing and are left out, and so are \
              the few that leased two or more. Small sizes are repeated in one database. *progress* is \
              a round trip of `campaign_progress`.\n\n{}\nClaims once more, with a snapshot held and nothing else on the cores: no runner and no mails, one session that claims a chunk of 500, reports \
-             that its mails were accepted, and claims the next.\n\n{}\nWhere the time of a start goes: the query alone, the query with an INSERT of its rows into a table like that of the recipients, \
+             that its mails were accepted, claims the next, and ticks once a second.\n\n{}\nWhere the time of a start goes: the query alone, the query with an INSERT of its rows into a table like that of the recipients, \
              and all but writing: who is repeated, suppressed, or has the mail already, and whether each has what the template reads. \
              A start is both, and looks at what was written once more.\n\n{}\nPer recipient, from before `start_campaign` to the end, and memory of the runner:\n\n{}\n",
             self.growth.calls_table(),
