@@ -32,7 +32,7 @@ declare
   v_tried bigint[] := '{}';
 begin
   perform campaign._enter_protocol();
-  perform campaign._renew_heartbeat(p_runner_id);
+  perform campaign._renew_heartbeat(p_runner_id, p_fresh => interval '1 s');
   if campaign._replay_is_awaited() then
     return;
   end if;

@@ -15,7 +15,9 @@ declare
   v_heard timestamptz;
   v_failed bigint;
   v_reason text;
+  v_has_work boolean;
   v_ended boolean;
+  c_unproved constant text := 'all work is done, but the counters do not prove it: see check_campaign';
 begin
   if campaign._replay_is_awaited() then
     -- Nothing is done, but nothing is over that has work again.
@@ -65,10 +67,8 @@ begin
   where c.job_no = p_job_no and c.chunk_no = p.chunk_no;
   get diagnostics v_cleaned = row_count;
 
-  if v_cleaned > 0 or v_status = 'cancelled' then
-    delete from campaign.proof p where p.job_no = p_job_no;
-  end if;
   if v_cleaned > 0 then
+    delete from campaign.proof p where p.job_no = p_job_no;
     select
       sum(c.n_sent) as sent, sum(c.n_failed) as failed, sum(c.n_uncertain) as uncertain, sum(c.n_suppressed) as suppressed,
       coalesce(sum(c.n - c.recorded) filter (where c.state in ('ready', 'leased')), 0)
@@ -125,9 +125,11 @@ begin
   if v_status not in ('running', 'partial') then
     return;
   end if;
-  if exists (select from campaign.chunk c where c.job_no = p_job_no and (c.state <> 'done' or c.dirty))
-    or exists (select from campaign.retry_item i where i.job_no = p_job_no)
-  then
+  v_has_work := campaign._has_work(p_job_no);
+  if v_cleaned > 0 or v_has_work then
+    update campaign.email_jobs j set status_reason = null where j.job_no = p_job_no and j.status_reason = c_unproved;
+  end if;
+  if v_has_work then
     return;
   end if;
   v_ended := campaign._finish_job(p_job_no);
@@ -135,7 +137,7 @@ begin
     raise warning 'campaign %: all work is done, but the counters do not prove it', v_job.id
     using hint = format('select * from campaign.check_campaign(%L)', v_job.id);
     update campaign.email_jobs j
-    set status_reason = 'all work is done, but the counters do not prove it: see check_campaign'
+    set status_reason = c_unproved
     where j.job_no = p_job_no and coalesce(j.status_reason, 'waiting') like 'waiting%';
   end if;
 end

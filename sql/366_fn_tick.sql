@@ -28,6 +28,25 @@ begin
       end
     returning t.after_job into v_after;
 
+    -- What takes long comes before anything is locked that others wait for.
+    for v_job in
+      select j.job_no
+      from campaign.proof p
+      join campaign.email_jobs j on j.job_no = p.job_no
+      where j.status in ('running', 'partial') and p.up_to < j.total_contacts
+      order by j.job_no
+    loop
+      perform from campaign.email_jobs j where j.job_no = v_job.job_no for no key update skip locked;
+      if found then
+        begin
+          perform campaign._count_on(v_job.job_no, interval '1 s');
+        exception when query_canceled or others then
+          raise warning 'campaign: the count of job % failed: %', v_job.job_no, sqlerrm;
+        end;
+      end if;
+      exit when campaign._time_is_up(interval '1 s');
+    end loop;
+
     if campaign._replay_is_awaited() then
       perform campaign._await_replay();
     end if;

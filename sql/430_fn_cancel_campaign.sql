@@ -24,6 +24,7 @@ begin
   update campaign.email_jobs j
   set status = 'cancelled', status_reason = format('cancelled by %s', campaign._subject()), completed_at = campaign.now()
   where j.job_no = v_job.job_no;
+  delete from campaign.proof p where p.job_no = v_job.job_no;
   perform campaign._tick_job(v_job.job_no);
   perform pg_notify('campaign_wake', '');
 

@@ -208,7 +208,9 @@ impl Wire {
     /// `None` while the relay is silent, as it should be between two commands; else what it did.
     pub async fn unexpected(&mut self) -> Option<Lost> {
         if self.input.is_empty() {
-            // No timeout, not even of zero: its timer takes a millisecond, which is longer than a mail.
+            // What has come is seen when the runtime has looked at its sockets. No timeout, not even of zero: its timer takes a
+            // millisecond, which is longer than a mail.
+            tokio::task::yield_now().await;
             let read = tokio::select! {
                 biased;
                 read = self.stream.read_buf(&mut self.input) => read,

@@ -270,7 +270,13 @@ pub async fn measure(limit: &mut Limit) -> Speed {
             config: json!({"concurrency": CONNECTIONS}),
             ..Variant::usual()
         },
-        Variant::by_default(),
+        Variant::commands(),
+        Variant {
+            name: "ours, all by default",
+            config: json!({}),
+            relay: Some(json!({"pipelining": "commands", "messages_per_connection": 100})),
+            ..Variant::usual()
+        },
         Variant {
             name: "ours, HTML of 2.9 kB",
             letter: Some(campaign::LONG_LETTER),
@@ -308,7 +314,7 @@ pub async fn measure_quickly(limit: &mut Limit) -> Speed {
         ours.add(send(mails, Variant::usual()).await);
         limit.measure().await;
     }
-    let variant = Variant::by_default();
+    let variant = Variant::commands();
     let mut commands = Runs::of(variant.name);
     commands.add(send(mails, variant).await);
     println!(
@@ -338,8 +344,8 @@ struct Variant {
     name: &'static str,
     runners: usize,
     config: Value,
-    /// Other than the usual one.
-    pipelining: Option<&'static str>,
+    /// What is other than usual in the relay's config.
+    relay: Option<Value>,
     letter: Option<&'static str>,
 }
 
@@ -349,16 +355,15 @@ impl Variant {
             name: "ours",
             runners: 1,
             config: campaign::config(CONNECTIONS),
-            pipelining: None,
+            relay: None,
             letter: None,
         }
     }
 
-    /// As integrations are unless told otherwise.
-    fn by_default() -> Variant {
+    fn commands() -> Variant {
         Variant {
             name: "ours, pipelining: commands",
-            pipelining: Some("commands"),
+            relay: Some(json!({"pipelining": "commands"})),
             ..Variant::usual()
         }
     }
@@ -370,8 +375,8 @@ async fn send(mails: u64, variant: Variant) -> Cost {
     if let Some(html) = variant.letter {
         campaign::use_letter(&db, html).await;
     }
-    if let Some(pipelining) = variant.pipelining {
-        db.change_relay(json!({"pipelining": pipelining})).await;
+    if let Some(config) = variant.relay {
+        db.change_relay(config).await;
     }
     let running = campaign::runners(&db, variant.runners).await;
     let pids: Vec<i32> = running.iter().map(|runner| runner.pid()).collect();
