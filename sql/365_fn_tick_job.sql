@@ -132,7 +132,16 @@ begin
   if v_has_work then
     return;
   end if;
-  v_ended := campaign._finish_job(p_job_no);
+  begin
+    v_ended := campaign._finish_job(p_job_no);
+  exception when query_canceled then
+    if campaign._time_is_up(null) is not true then
+      raise; -- somebody does not want to wait
+    end if;
+    -- The sums are worth keeping.
+    raise warning 'campaign %: the proof of its end takes longer than statement_timeout allows', v_job.id;
+    return;
+  end;
   if not v_ended then
     raise warning 'campaign %: all work is done, but the counters do not prove it', v_job.id
     using hint = format('select * from campaign.check_campaign(%L)', v_job.id);
